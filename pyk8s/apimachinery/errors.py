@@ -52,13 +52,15 @@ class StatusError(Exception):
         self.details = details
         # Extra response headers, such as WWW-Authenticate or Allow.
         self.headers: list[tuple[str, str]] = []
+        # Where an expired list may go on, inconsistently; shown as metadata.continue.
+        self.continue_token = ""
 
     @property
     def status(self) -> dict[str, Any]:
         status: dict[str, Any] = {
             "kind": "Status",
             "apiVersion": "v1",
-            "metadata": {},
+            "metadata": {"continue": self.continue_token} if self.continue_token else {},
             "status": "Failure",
             "message": self.message,
             "reason": self.reason,
