@@ -92,9 +92,10 @@ class Strategy:
     ) -> list[field.Error]:
         return []
 
-    def grace_period_seconds(self, existing: Object, requested: int | None) -> int:
-        """How long the object stays, marked, after a DELETE; 0 removes it at once."""
-        return 0
+    def grace_period_seconds(self, existing: Object, requested: int | None) -> int | None:
+        """How long the object stays, marked, after a DELETE; 0 removes it at once. None for a
+        kind that is never deleted gracefully (all but pods)."""
+        return None
 
 
 def _take(target: Object, source: Object, key: str) -> None:
