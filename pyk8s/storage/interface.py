@@ -24,6 +24,9 @@ MODIFIED = "MODIFIED"
 DELETED = "DELETED"
 BOOKMARK = "BOOKMARK"
 
+# Marks the bookmark that ends the initial events of a WatchList.
+INITIAL_EVENTS_END = "k8s.io/initial-events-end"
+
 EXACT = "Exact"
 NOT_OLDER_THAN = "NotOlderThan"
 
