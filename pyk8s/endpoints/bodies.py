@@ -7,21 +7,29 @@ Every way a body can be wrong is a 400 (or 413, 415) with upstream's words, from
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from pyk8s.apimachinery import codec, errors, gvk, yamlcodec
 from pyk8s.apimachinery.gvk import GroupVersionKind, Object
 from pyk8s.endpoints import negotiation, options
-from pyk8s.endpoints.endpoint import Endpoint
+from pyk8s.endpoints.endpoint import Decode
 from pyk8s.endpoints.request import Request
 
 # How much of an unrecognised body an error shows.
 _SUMMARY_CHARACTERS_MAX = 30
 
 
-async def read_object(
-    request: Request, endpoint: Endpoint, write: options.WriteOptions
-) -> Object:
+class Typed(Protocol):
+    """As much of an Endpoint as reading a body needs."""
+
+    @property
+    def gvk(self) -> GroupVersionKind: ...
+
+    @property
+    def decode(self) -> Decode: ...
+
+
+async def read_object(request: Request, endpoint: Typed, write: options.WriteOptions) -> Object:
     """The body as an object of the endpoint's kind, in its served version."""
     media_type = negotiation.body_media_type(request.headers.get("content-type", ""))
     document, duplicates = parse(
@@ -32,7 +40,7 @@ async def read_object(
 
 def to_typed(
     request: Request,
-    endpoint: Endpoint,
+    endpoint: Typed,
     write: options.WriteOptions,
     document: Object,
     duplicates: list[str],
@@ -101,8 +109,9 @@ def check_kind(document: Object, expected: GroupVersionKind) -> None:
     kind = document.get("kind") or expected.kind
     api_version = document.get("apiVersion") or str(expected.group_version)
     if not isinstance(kind, str) or not isinstance(api_version, str):
-        raise errors.bad_request("couldn't get version/kind; json parse error: kind and "
-                                 "apiVersion must be strings")
+        raise errors.bad_request(
+            "couldn't get version/kind; json parse error: kind and apiVersion must be strings"
+        )
     document["kind"], document["apiVersion"] = kind, api_version
     try:
         claimed = gvk.parse_group_version(api_version)
@@ -149,9 +158,7 @@ def check_name(obj: Object, name: str, namespace: str) -> None:
         )
         raise errors.bad_request(message)
     if claimed != name:
-        message = (
-            f"the name of the object ({claimed}) does not match the name on the URL ({name})"
-        )
+        message = f"the name of the object ({claimed}) does not match the name on the URL ({name})"
         raise errors.bad_request(message)
     claimed_namespace = metadata.get("namespace") or ""
     if namespace and claimed_namespace and claimed_namespace != namespace:

@@ -6,8 +6,8 @@ Made once, when the resource is installed; looked up by GroupVersionResource for
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from pyk8s.apimachinery.gvk import GroupVersionKind, Object
 from pyk8s.apis import columns, scheme
@@ -21,11 +21,24 @@ Decode = Callable[[Object, str, Sequence[str]], tuple[Object, list[str]]]
 
 Convert = Callable[[Object], Object]
 
+# Answers one request; everything but success is raised as StatusError.
+Handler = Callable[[Request], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """What is behind one resource: a handler per verb, and per subresource and verb. Verbs are
+    RequestInfo's. A subresource that upstream has and this server has not answers 501."""
+
+    resource: scheme.Resource
+    handlers: Mapping[str, Handler]
+    subresources: Mapping[str, Mapping[str, Handler]]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """`to_storage` and `from_storage` are None where the served version is the stored one, and
-    `patch_schema` is None for kinds that take no strategic merge patch."""
+    """A stored kind in one served version. `to_storage` and `from_storage` are None where that
+    is the stored version, `patch_schema` is None for kinds that take no strategic merge patch."""
 
     resource: scheme.Resource
     store: Store
@@ -35,7 +48,6 @@ class Endpoint:
     patch_schema: Mapping[str, object] | None = None
     to_storage: Convert | None = None
     from_storage: Convert | None = None
-    subresources: Mapping[str, SubresourceHandler] = field(default_factory=dict)
 
     @property
     def gvk(self) -> GroupVersionKind:
@@ -48,12 +60,3 @@ class Endpoint:
     def served(self, obj: Object) -> Object:
         """The object in this endpoint's version."""
         return self.from_storage(obj) if self.from_storage else obj
-
-
-class SubresourceHandler:
-    """What answers below an object: `status`, `scale`, …; one coroutine per verb it has."""
-
-    verbs: frozenset[str] = frozenset()
-
-    async def handle(self, request: Request, endpoint: Endpoint) -> None:
-        raise NotImplementedError

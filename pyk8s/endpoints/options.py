@@ -154,10 +154,7 @@ def _watch_faults(options: ListOptions) -> list[field.Error]:
     faults = []
     match = options.resource_version_match
     if options.send_initial_events is not None and match != storage.NOT_OLDER_THAN:
-        why = (
-            "sendInitialEvents requires setting resourceVersionMatch to "
-            f"{storage.NOT_OLDER_THAN}"
-        )
+        why = f"sendInitialEvents requires setting resourceVersionMatch to {storage.NOT_OLDER_THAN}"
         faults.append(field.forbidden(_MATCH, why))
     if match:
         if options.send_initial_events is None:

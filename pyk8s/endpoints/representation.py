@@ -111,9 +111,7 @@ def _joined(endpoint: Endpoint, items: Sequence[storage.Item], metadata: Object)
     )
     prefix = type_prefix(endpoint)
     skip = len(prefix)
-    parts = [
-        item.data[skip:] if item.data.startswith(prefix) else _untyped(item) for item in items
-    ]
+    parts = [item.data[skip:] if item.data.startswith(prefix) else _untyped(item) for item in items]
     if not parts:
         return head + b"]}"
     return b"".join((head, b"{", b",{".join(parts), b"]}"))

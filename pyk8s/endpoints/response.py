@@ -64,9 +64,7 @@ async def send_bytes(
         headers += [(b"content-encoding", b"gzip"), (b"vary", b"Accept-Encoding")]
     headers.append((b"content-length", b"%d" % len(body)))
     request.response_started = True
-    await request.send(
-        {"type": "http.response.start", "status": status_code, "headers": headers}
-    )
+    await request.send({"type": "http.response.start", "status": status_code, "headers": headers})
     if request.method == "HEAD":
         body = b""
     await request.send({"type": "http.response.body", "body": body, "more_body": False})

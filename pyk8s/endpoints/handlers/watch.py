@@ -74,7 +74,7 @@ async def watch(request: Request, endpoint: Endpoint) -> None:
 
 
 def _default_timeout_seconds() -> float:
-    return MIN_REQUEST_TIMEOUT_SECONDS * (1 + random.random())  # noqa: S311 - not a secret
+    return MIN_REQUEST_TIMEOUT_SECONDS * (1 + random.random())
 
 
 async def _run(stream: _Stream, seconds: float) -> None:
