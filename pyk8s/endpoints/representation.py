@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from pyk8s.apimachinery import codec, errors
 from pyk8s.apimachinery.gvk import Object
+from pyk8s.apis import columns
 from pyk8s.apis.columns import table
 from pyk8s.endpoints import negotiation, response
 from pyk8s.endpoints.endpoint import Endpoint
@@ -28,7 +29,7 @@ async def send_item(
     if wanted.is_plain_json and not pretty and endpoint.from_storage is None:
         await response.send_bytes(request, item.data, status_code=status_code)
         return
-    value = _transformed(request, endpoint, wanted, item)
+    value = _transformed(request, endpoint.columns, wanted, endpoint.served(item.object()))
     await response.send_bytes(
         request,
         response.encode(value, wanted.media_type, pretty=pretty),
@@ -37,30 +38,46 @@ async def send_item(
     )
 
 
+async def send_object(
+    request: Request, obj: Object, shown_as: columns.Columns, *, status_code: int = 200
+) -> None:
+    """An object that is not stored as it is shown, such as a Scale."""
+    wanted = negotiation.negotiate(request.headers.get("accept", ""))
+    await response.send_bytes(
+        request,
+        response.encode(
+            _transformed(request, shown_as, wanted, obj),
+            wanted.media_type,
+            pretty=response.wants_pretty(request),
+        ),
+        status_code=status_code,
+        content_type=wanted.media_type,
+    )
+
+
 def _transformed(
-    request: Request, endpoint: Endpoint, wanted: negotiation.Negotiated, item: storage.Item
+    request: Request, shown_as: columns.Columns, wanted: negotiation.Negotiated, obj: Object
 ) -> Object:
-    obj = endpoint.served(item.object())
     if not wanted.target:
         return obj
     if wanted.target == "PartialObjectMetadata":
         return table.partial_object_metadata(obj, wanted.target_version)
     if wanted.target == "Table":
         metadata = {"resourceVersion": obj["metadata"].get("resourceVersion", "")}
-        return _table(request, endpoint, wanted, [obj], metadata)
+        return _table(request, shown_as, wanted, [obj], metadata)
     raise errors.not_acceptable(negotiation.SERVED)
 
 
 def _table(
     request: Request,
-    endpoint: Endpoint,
+    shown_as: columns.Columns,
     wanted: negotiation.Negotiated,
     objects: Sequence[Object],
     metadata: Object,
 ) -> Object:
     return table.table_for(
         objects,
-        endpoint.columns,
+        shown_as,
         include_object=include_object(request),
         list_metadata=metadata,
         now=time.time(),
@@ -134,7 +151,7 @@ def _transformed_list(
 ) -> Object:
     objects = [endpoint.served(item.object()) for item in items]
     if wanted.target == "Table":
-        return _table(request, endpoint, wanted, objects, metadata)
+        return _table(request, endpoint.columns, wanted, objects, metadata)
     if wanted.target == "PartialObjectMetadataList":
         return table.partial_object_metadata_list(objects, metadata, wanted.target_version)
     if wanted.target:

@@ -175,8 +175,8 @@ class Store:
         subresource: str = "",
         may_create: bool | None = None,
     ) -> Written:
-        """PUT and every patch. `subresource` "status" writes status alone; `may_create` None
-        leaves it to the Strategy whether a missing object is created."""
+        """PUT and every patch, of the object or of what the subresource lets through.
+        `may_create` None leaves it to the Strategy whether a missing object is created."""
         key = self.key(context.namespace, name)
         if may_create is None:
             may_create = self.strategy.allow_create_on_update and not subresource
@@ -247,12 +247,9 @@ class Store:
         self, context: RequestContext, updated: Object, existing: Object, subresource: str
     ) -> None:
         strategy = self.strategy
-        if subresource == "status":
-            strategy.prepare_for_status_update(context, updated, existing)
-            faults = strategy.validate_status_update(context, updated, existing)
-        else:
-            strategy.prepare_for_update(context, updated, existing)
-            faults = strategy.validate_update(context, updated, existing)
+        rule = strategy.update_rule(subresource)
+        rule.prepare(context, updated, existing)
+        faults = rule.validate(context, updated, existing)
         if faults:
             kind = self.resource.storage_version.group_kind
             raise errors.invalid(kind, existing["metadata"]["name"], faults)

@@ -6,7 +6,15 @@ from __future__ import annotations
 from typing import Any
 
 from pyk8s.apimachinery.gvk import GroupResource, Object
-from pyk8s.apis.columns import ages, core_network, core_nodes, core_pods, core_volumes, events, texts
+from pyk8s.apis.columns import (
+    ages,
+    core_network,
+    core_nodes,
+    core_pods,
+    core_volumes,
+    events,
+    texts,
+)
 from pyk8s.apis.columns.definition import (
     AGE,
     API,

@@ -116,9 +116,7 @@ def _main_progress(start: _Progress, status: Object, conditions: Sequence[Object
     return _Progress(reason, ready, restarts, last)
 
 
-def _reason_of_completed(
-    conditions: Sequence[Object], has_running: bool, error_reason: str
-) -> str:
+def _reason_of_completed(conditions: Sequence[Object], has_running: bool, error_reason: str) -> str:
     """Of a pod in which the container that speaks has completed, though others may not have."""
     if has_running and any(
         condition.get("type") == "Ready" and condition.get("status") == "True"
@@ -132,10 +130,7 @@ def _progress(spec: Object, status: Object, sidecars: set[str]) -> _Progress:
     conditions = status.get("conditions") or ()
     reason = status.get("reason") or status.get("phase") or ""
     for condition in conditions:
-        if (
-            condition.get("type") == "PodScheduled"
-            and condition.get("reason") == "SchedulingGated"
-        ):
+        if condition.get("type") == "PodScheduled" and condition.get("reason") == "SchedulingGated":
             reason = "SchedulingGated"
     init_statuses = status.get("initContainerStatuses")
     if not init_statuses:

@@ -11,29 +11,6 @@ from pyk8s.endpoints.request import Request
 from pyk8s.registry import deletion
 from pyk8s.registry.store import Deleted
 
-# The kinds whose DELETE answers the object even when it is gone: upstream's stores with
-# ReturnDeletedObject, as the official client's response types show.
-_ANSWERS_OBJECT = frozenset(
-    {
-        GroupResource("", "pods"),
-        GroupResource("", "services"),
-        GroupResource("", "serviceaccounts"),
-        GroupResource("", "persistentvolumes"),
-        GroupResource("", "persistentvolumeclaims"),
-        GroupResource("", "podtemplates"),
-        GroupResource("", "resourcequotas"),
-        GroupResource("storage.k8s.io", "storageclasses"),
-        GroupResource("storage.k8s.io", "csidrivers"),
-        GroupResource("storage.k8s.io", "csinodes"),
-        GroupResource("storage.k8s.io", "volumeattachments"),
-        GroupResource("storage.k8s.io", "volumeattributesclasses"),
-        GroupResource("resource.k8s.io", "resourceclaims"),
-        GroupResource("resource.k8s.io", "resourceclaimtemplates"),
-        GroupResource("resource.k8s.io", "resourceslices"),
-        GroupResource("resource.k8s.io", "deviceclasses"),
-    }
-)
-
 
 async def delete(request: Request, endpoint: Endpoint) -> None:
     wanted = options.delete_options(request.query, await bodies.read_options(request))
@@ -42,7 +19,7 @@ async def delete(request: Request, endpoint: Endpoint) -> None:
     deleted = await endpoint.store.delete(context, request.info.name, wanted)
     status_code = _status_code(deleted, wanted)
     group_resource = endpoint.resource.group_resource
-    if deleted.removed and group_resource not in _ANSWERS_OBJECT:
+    if deleted.removed and not endpoint.resource.returns_deleted_object:
         metadata = deleted.item.object()["metadata"]
         await _send_status(request, _success(group_resource, metadata), status_code)
         return

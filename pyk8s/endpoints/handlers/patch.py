@@ -8,7 +8,7 @@ writer was quicker. The result goes the way of any update. Mirrors apiserver's
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from pyk8s.apimachinery import codec, errors, jsonpatch, mergepatch, patches, strategicpatch
 from pyk8s.apimachinery.gvk import Object
@@ -34,12 +34,12 @@ async def patch_subresource(request: Request, endpoint: Endpoint, subresource: s
         request.headers.get("content-type", "") or "none", _accepted(endpoint)
     )
     write = options.write_options(request.query, "PatchOptions")
-    apply = compiled(endpoint, media_type, await request.body(), request)
+    apply = compiled(media_type, await request.body(), endpoint.patch_schema)
 
     async def make_updated(existing: Object | None) -> Object:
         if existing is None:
             raise errors.not_found(endpoint.resource.group_resource, request.info.name)
-        patched = _applied(apply, endpoint.served(existing))
+        patched = applied(apply, endpoint.served(existing))
         obj = bodies.to_typed(request, endpoint, write, patched, [])
         bodies.check_name(obj, request.info.name, request.info.namespace)
         obj = endpoint.stored(obj)
@@ -62,7 +62,7 @@ def _accepted(endpoint: Endpoint) -> tuple[str, ...]:
     return (JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH)
 
 
-def compiled(endpoint: Endpoint, media_type: str, body: bytes, request: Request) -> Apply:
+def compiled(media_type: str, body: bytes, schema: Mapping[str, object] | None) -> Apply:
     """The patch, parsed once, as a function from the object that is to the one that will be."""
     try:
         document = codec.decode_json(body)
@@ -77,12 +77,11 @@ def compiled(endpoint: Endpoint, media_type: str, body: bytes, request: Request)
         raise errors.bad_request("error decoding patch: expected a JSON object")
     if media_type == MERGE_PATCH:
         return lambda existing: mergepatch.apply(existing, document)
-    schema = endpoint.patch_schema
-    assert schema is not None  # _accepted lets strategic merge through only with one
+    assert schema is not None  # strategic merge is accepted only with one
     return lambda existing: strategicpatch.apply(existing, document, schema, schemas.resolve)
 
 
-def _applied(apply: Apply, existing: Object) -> Object:
+def applied(apply: Apply, existing: Object) -> Object:
     try:
         patched = apply(existing)
     except patches.PatchError as error:
