@@ -9,7 +9,7 @@ error as `<path>: <type>[: <value>]: <detail>`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,9 @@ _WORDS = {
 }
 
 _WITHOUT_VALUE = frozenset({REQUIRED, FORBIDDEN, TOO_LONG, INTERNAL})
+
+# Given as a value, it leaves the value out of the message (upstream's field.OmitValueType).
+OMITTED: Any = object()
 
 
 class Path:
@@ -108,7 +111,7 @@ class Error:
 
 def _error(reason: str, path: Path, value: Any, detail: str) -> Error:
     body = _WORDS[reason]
-    if reason not in _WITHOUT_VALUE:
+    if reason not in _WITHOUT_VALUE and value is not OMITTED:
         body += f": {gojson.quoted(value)}"
     if detail:
         body += f": {detail}"
@@ -144,8 +147,8 @@ def internal(path: Path, detail: str) -> Error:
 
 
 def not_supported(path: Path, value: Any, supported: Iterable[str]) -> Error:
-    """The supported values are printed quoted and sorted."""
-    names = sorted(supported)
+    """The supported values are printed quoted, in the order given; a set's are sorted."""
+    names = sorted(supported) if isinstance(supported, Set) else list(supported)
     detail = "supported values: " + ", ".join(gojson.quoted(n) for n in names) if names else ""
     return _error(NOT_SUPPORTED, path, value, detail)
 

@@ -15,10 +15,36 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from pyk8s.apimachinery.gvk import GroupVersionKind, Object
-from pyk8s.apis.defaults import core
+from pyk8s.apis.defaults import (
+    admissionregistration,
+    apiextensions,
+    apps,
+    autoscaling,
+    batch,
+    certificates,
+    core,
+    flowcontrol,
+    networking,
+    rbac,
+    resource,
+    scheduling,
+    storageclasses,
+)
 
 Defaulter = Callable[[Object], None]
 
 DEFAULTERS: Mapping[GroupVersionKind, Defaulter] = {
     **core.DEFAULTERS,
+    **apps.DEFAULTERS,
+    **batch.DEFAULTERS,
+    **autoscaling.DEFAULTERS,
+    **networking.DEFAULTERS,
+    **storageclasses.DEFAULTERS,
+    **scheduling.DEFAULTERS,
+    **rbac.DEFAULTERS,
+    **certificates.DEFAULTERS,
+    **admissionregistration.DEFAULTERS,
+    **flowcontrol.DEFAULTERS,
+    **resource.DEFAULTERS,
+    **apiextensions.DEFAULTERS,
 }
