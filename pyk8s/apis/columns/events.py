@@ -12,7 +12,6 @@ from pyk8s.apimachinery.gvk import GroupResource, Object
 from pyk8s.apis.columns import ages
 from pyk8s.apis.columns.definition import API, NAME, Column, Columns, ColumnsByResource
 
-
 # core/v1's field -> events.k8s.io/v1's.
 _NEW_NAMES = {
     "involvedObject": "regarding",

@@ -36,6 +36,26 @@ MIN_REQUEST_TIMEOUT_SECONDS = 1800
 Encode = Callable[[storage.WatchEvent], bytes]
 
 
+class OpenWatches:
+    """The watches being served, so that a stopping server can end them before all else."""
+
+    def __init__(self) -> None:
+        self._watchers: set[storage.Watcher] = set()
+
+    def __len__(self) -> int:
+        return len(self._watchers)
+
+    def add(self, watcher: storage.Watcher) -> None:
+        self._watchers.add(watcher)
+
+    def discard(self, watcher: storage.Watcher) -> None:
+        self._watchers.discard(watcher)
+
+    def close_all(self) -> None:
+        for watcher in list(self._watchers):
+            watcher.close()
+
+
 @dataclass(slots=True)
 class _Stream:
     request: Request
@@ -44,7 +64,7 @@ class _Stream:
     endpoint: Endpoint
 
 
-async def watch(request: Request, endpoint: Endpoint) -> None:
+async def watch(request: Request, endpoint: Endpoint, open_watches: OpenWatches) -> None:
     # The old path /watch/…/NAME names one object; the field selector form names none.
     name = request.info.name if len(request.info.parts) > 1 else ""
     wanted = options.list_options(request.query, name, endpoint.convert_field, watch=True)
@@ -66,10 +86,12 @@ async def watch(request: Request, endpoint: Endpoint) -> None:
         await _send_expired(request, form, error)
         return
     stream = _Stream(request, watcher, encode, endpoint)
+    open_watches.add(watcher)
     try:
         await response.start_stream(request, form.media_type)
         await _run(stream, seconds)
     finally:
+        open_watches.discard(watcher)
         watcher.close()
 
 

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Routes of the built-in resources: verbs and subresources bound to their handlers."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Awaitable, Callable, Sequence
+
+from pyk8s.apimachinery.gvk import GroupVersionKind, Object
+from pyk8s.apis import columns, conversion, decode, schemas, scheme, selectable
+from pyk8s.endpoints.endpoint import Decode, Endpoint, Handler, Route
+from pyk8s.endpoints.handlers import delete, patch, read, watch, write
+from pyk8s.endpoints.handlers.scale import ScaleHandlers
+from pyk8s.endpoints.request import Request
+from pyk8s.registry import scale
+from pyk8s.registry.store import Store
+
+_VERBS: dict[str, Callable[[Request, Endpoint], Awaitable[None]]] = {
+    "create": write.create,
+    "get": read.get,
+    "list": read.list_,
+    "update": write.update,
+    "patch": patch.patch,
+    "delete": delete.delete,
+    "deletecollection": delete.delete_collection,
+}
+
+
+def route(resource: scheme.Resource, store: Store, open_watches: watch.OpenWatches) -> Route:
+    """The complete route of one stored built-in resource in one version."""
+    endpoint = Endpoint(
+        resource=resource,
+        store=store,
+        decode=decoder(resource.gvk),
+        convert_field=functools.partial(selectable.convert_field_selector, resource.gvk),
+        columns=columns.columns_for(resource.group_resource),
+        patch_schema=schemas.definition(schemas.definition_of(resource.gvk)),
+        to_storage=_conversion(resource.gvk, resource.storage_version),
+        from_storage=_conversion(resource.storage_version, resource.gvk),
+    )
+    verbs = {**_VERBS, "watch": functools.partial(watch.watch, open_watches=open_watches)}
+    handlers = {verb: _bound(verbs[verb], endpoint) for verb in resource.verbs}
+    return Route(resource=resource, handlers=handlers, subresources=_subresources(endpoint))
+
+
+def decoder(gvk: GroupVersionKind) -> Decode:
+    def decode_as(
+        obj: Object, field_validation: str, duplicates: Sequence[str]
+    ) -> tuple[Object, list[str]]:
+        return decode.to_internal(obj, gvk, field_validation, duplicates)
+
+    return decode_as
+
+
+def _conversion(
+    from_gvk: GroupVersionKind, to_gvk: GroupVersionKind
+) -> Callable[[Object], Object] | None:
+    if from_gvk == to_gvk:
+        return None
+    return lambda obj: conversion.convert(obj, from_gvk, to_gvk)
+
+
+def _bound(handle: Callable[[Request, Endpoint], Awaitable[None]], endpoint: Endpoint) -> Handler:
+    async def bound(request: Request) -> None:
+        await handle(request, endpoint)
+
+    return bound
+
+
+def _subresources(endpoint: Endpoint) -> dict[str, dict[str, Handler]]:
+    """What is built; the dispatcher answers 501 for the others that the scheme lists."""
+    known = endpoint.resource.subresources
+    handlers: dict[str, dict[str, Handler]] = {}
+    if "status" in known:
+        handlers["status"] = _updates(endpoint, "status")
+    if "finalize" in known:
+        handlers["finalize"] = {"update": _updates(endpoint, "finalize")["update"]}
+    if "scale" in known:
+        handlers["scale"] = ScaleHandlers(endpoint, decoder(scale.SCALE)).handlers()
+    return handlers
+
+
+def _updates(endpoint: Endpoint, subresource: str) -> dict[str, Handler]:
+    """The object itself, of which an update lets only a part through."""
+
+    async def update(request: Request) -> None:
+        await write.update_subresource(request, endpoint, subresource)
+
+    async def patched(request: Request) -> None:
+        await patch.patch_subresource(request, endpoint, subresource)
+
+    return {"get": _bound(read.get, endpoint), "update": update, "patch": patched}
