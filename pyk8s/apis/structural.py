@@ -129,7 +129,7 @@ class Compiler:
         if kind in _CLASSES:
             struct.classes[name] = _CLASSES[kind]
         if rule.flag == presence.STRUCT:
-            struct.always.append((name, self._zero_of_ref(part)))
+            struct.always.append((name, _ZEROS.get(kind) or self._zero_of_ref(part)))
         elif not kind or rule.flag == presence.POINTER or rule.flag is None:
             return
         elif rule.required or rule.flag == presence.KEPT:
