@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from pyk8s.apimachinery import patchschema
 from pyk8s.apimachinery.gvk import GroupVersionKind, Object
 from pyk8s.apis import columns, scheme
 from pyk8s.endpoints.options import ConvertField
@@ -45,7 +46,7 @@ class Endpoint:
     decode: Decode
     convert_field: ConvertField
     columns: columns.Columns
-    patch_schema: Mapping[str, object] | None = None
+    patch_schema: Callable[[], patchschema.PatchSchema] | None = None
     to_storage: Convert | None = None
     from_storage: Convert | None = None
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Awaitable, Callable, Sequence
 
+from pyk8s.apimachinery import patchschema
 from pyk8s.apimachinery.gvk import GroupVersionKind, Object
 from pyk8s.apis import columns, conversion, decode, schemas, scheme, selectable
 from pyk8s.endpoints.endpoint import Decode, Endpoint, Handler, Route
@@ -34,13 +35,19 @@ def route(resource: scheme.Resource, store: Store, open_watches: watch.OpenWatch
         decode=decoder(resource.gvk),
         convert_field=functools.partial(selectable.convert_field_selector, resource.gvk),
         columns=columns.columns_for(resource.group_resource),
-        patch_schema=schemas.definition(schemas.definition_of(resource.gvk)),
+        patch_schema=functools.partial(patch_schema, resource.gvk),
         to_storage=_conversion(resource.gvk, resource.storage_version),
         from_storage=_conversion(resource.storage_version, resource.gvk),
     )
     verbs = {**_VERBS, "watch": functools.partial(watch.watch, open_watches=open_watches)}
     handlers = {verb: _bound(verbs[verb], endpoint) for verb in resource.verbs}
     return Route(resource=resource, handlers=handlers, subresources=_subresources(endpoint))
+
+
+@functools.cache
+def patch_schema(gvk: GroupVersionKind) -> patchschema.PatchSchema:
+    """What strategic merge needs of a built-in kind; read when the first patch comes."""
+    return patchschema.PatchSchema(schemas.definition(schemas.definition_of(gvk)), schemas.resolve)
 
 
 def decoder(gvk: GroupVersionKind) -> Decode:
@@ -76,7 +83,8 @@ def _subresources(endpoint: Endpoint) -> dict[str, dict[str, Handler]]:
     if "finalize" in known:
         handlers["finalize"] = {"update": _updates(endpoint, "finalize")["update"]}
     if "scale" in known:
-        handlers["scale"] = ScaleHandlers(endpoint, decoder(scale.SCALE)).handlers()
+        scales = ScaleHandlers(endpoint, decoder(scale.SCALE), patch_schema(scale.SCALE))
+        handlers["scale"] = scales.handlers()
     return handlers
 
 

@@ -77,13 +77,13 @@ class Request:
         length = self.headers.get("content-length", "")
         if length.isdigit() and int(length) > BODY_BYTES_MAX:
             raise _too_large()
-        chunks = []
+        chunks: list[bytes] = []
         size = 0
         while True:
             message = await self.receive()
             if message["type"] == "http.disconnect":
                 raise ClientDisconnected
-            chunk = message.get("body", b"")
+            chunk: bytes = message.get("body", b"")
             size += len(chunk)
             if size > BODY_BYTES_MAX:
                 raise _too_large()

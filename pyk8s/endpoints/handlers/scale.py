@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pyk8s.apimachinery import patchschema
 from pyk8s.apimachinery.gvk import GroupVersionKind, Object
-from pyk8s.apis import columns, schemas
+from pyk8s.apis import columns
 from pyk8s.endpoints import bodies, negotiation, options, representation
 from pyk8s.endpoints.endpoint import Decode, Endpoint, Handler
 from pyk8s.endpoints.handlers import context_of
@@ -22,6 +23,7 @@ class ScaleHandlers:
 
     endpoint: Endpoint
     decode: Decode
+    patch_schema: patchschema.PatchSchema
     gvk: GroupVersionKind = scale.SCALE
 
     def handlers(self) -> dict[str, Handler]:
@@ -53,8 +55,7 @@ class ScaleHandlers:
             request.headers.get("content-type", "") or "none", accepted
         )
         write = options.write_options(request.query, "PatchOptions")
-        schema = schemas.definition(schemas.definition_of(self.gvk))
-        apply = patching.compiled(media_type, await request.body(), schema)
+        apply = patching.compiled(media_type, await request.body(), self.patch_schema)
 
         async def make_updated(existing: Object | None) -> Object:
             assert existing is not None  # may_create is False below

@@ -206,7 +206,8 @@ class _TableEncoder:
         self._described = False
 
     def __call__(self, event: storage.WatchEvent) -> bytes:
-        objects, metadata = [], {"resourceVersion": str(event.revision)}
+        objects: list[Object] = []
+        metadata: Object = {"resourceVersion": str(event.revision)}
         if event.item is not None:
             objects = [self._endpoint.served(event.item.object())]
             metadata = {"resourceVersion": objects[0]["metadata"].get("resourceVersion", "")}
