@@ -95,9 +95,7 @@ def _stateful_set_cells(obj: Object, now: float) -> list[Any]:
     ]
 
 
-_STATEFUL_SETS = Columns(
-    columns=(NAME, _READY, AGE, CONTAINERS, IMAGES), cells=_stateful_set_cells
-)
+_STATEFUL_SETS = Columns(columns=(NAME, _READY, AGE, CONTAINERS, IMAGES), cells=_stateful_set_cells)
 
 
 def _daemon_set_cells(obj: Object, now: float) -> list[Any]:

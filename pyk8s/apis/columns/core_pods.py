@@ -116,9 +116,7 @@ def _main_progress(start: _Progress, status: Object, conditions: Sequence[Object
     return _Progress(reason, ready, restarts, last)
 
 
-def _reason_of_completed(
-    conditions: Sequence[Object], has_running: bool, error_reason: str
-) -> str:
+def _reason_of_completed(conditions: Sequence[Object], has_running: bool, error_reason: str) -> str:
     """Of a pod in which the container that speaks has completed, though others may not have."""
     if has_running and any(
         condition.get("type") == "Ready" and condition.get("status") == "True"
@@ -132,10 +130,7 @@ def _progress(spec: Object, status: Object, sidecars: set[str]) -> _Progress:
     conditions = status.get("conditions") or ()
     reason = status.get("reason") or status.get("phase") or ""
     for condition in conditions:
-        if (
-            condition.get("type") == "PodScheduled"
-            and condition.get("reason") == "SchedulingGated"
-        ):
+        if condition.get("type") == "PodScheduled" and condition.get("reason") == "SchedulingGated":
             reason = "SchedulingGated"
     init_statuses = status.get("initContainerStatuses")
     if not init_statuses:
@@ -157,9 +152,9 @@ def _readiness_gates(spec: Object, status: Object) -> str:
     return f"{passed}/{len(gates)}"
 
 
-def pod_ip(status: Object) -> str:
+def _pod_ip(status: Object) -> str:
     addresses = status.get("podIPs")
-    address: str = addresses[0].get("ip") if addresses else status.get("podIP")
+    address = addresses[0].get("ip") if addresses else status.get("podIP")
     return address or NONE
 
 
@@ -185,7 +180,7 @@ def _cells(pod: Object, now: float) -> list[Any]:
         reason,
         restarts_text,
         ages.since(metadata.get("creationTimestamp"), now),
-        pod_ip(status),
+        _pod_ip(status),
         spec.get("nodeName") or NONE,
         status.get("nominatedNodeName") or NONE,
         _readiness_gates(spec, status),
@@ -193,7 +188,7 @@ def _cells(pod: Object, now: float) -> list[Any]:
 
 
 def _conditions(pod: Object) -> list[dict[str, str]]:
-    phase = (pod.get("status") or {}).get("phase")
+    phase = (pod.get("status") or {}).get("phase", "")
     message = _COMPLETED.get(phase)
     if message is None:
         return []
