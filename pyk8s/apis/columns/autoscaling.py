@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The autoscaling group: horizontal pod autoscalers, and the Scale subresource.
 
-Reads autoscaling/v2, the version that is stored; of a v1 object it prints the CPU target that
-v1 has fields for.
+Reads autoscaling/v2; an object of v1, whose other metrics travel in annotations, is converted.
 """
 
 from __future__ import annotations
@@ -10,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pyk8s.apimachinery.gvk import GroupResource, Object
+from pyk8s.apimachinery.gvk import GroupResource, GroupVersionKind, Object
+from pyk8s.apis import conversion
 from pyk8s.apis.columns import ages, texts
 from pyk8s.apis.columns.definition import (
     AGE,
@@ -23,6 +23,8 @@ from pyk8s.apis.columns.definition import (
     integer,
 )
 
+_V1 = GroupVersionKind("autoscaling", "v1", "HorizontalPodAutoscaler")
+_V2 = GroupVersionKind("autoscaling", "v2", "HorizontalPodAutoscaler")
 _METRICS_SHOWN = 2
 
 # (spec of one source, status of that source or None) -> `current/target`
@@ -86,25 +88,15 @@ def _targets(metrics: Sequence[Object], statuses: Sequence[Object]) -> str:
     return texts.limited(shown, _METRICS_SHOWN, ", ")
 
 
-def _targets_v1(spec: Object, status: Object) -> str:
-    wanted = spec.get("targetCPUUtilizationPercentage")
-    if wanted is None:
-        return texts.NONE
-    current = _percent(status.get("currentCPUUtilizationPercentage"), texts.UNKNOWN)
-    return f"cpu: {current}/{wanted}%"
-
-
 def _cells(obj: Object, now: float) -> list[Any]:
+    if obj.get("apiVersion") == "autoscaling/v1":
+        obj = conversion.convert(obj, _V1, _V2)
     spec, status = obj.get("spec") or {}, obj.get("status") or {}
     reference, minimum = spec.get("scaleTargetRef") or {}, spec.get("minReplicas")
-    if obj.get("apiVersion") == "autoscaling/v1":
-        targets = _targets_v1(spec, status)
-    else:
-        targets = _targets(spec.get("metrics") or (), status.get("currentMetrics") or ())
     return [
         obj["metadata"].get("name", ""),
         f"{reference.get('kind', '')}/{reference.get('name', '')}",
-        targets,
+        _targets(spec.get("metrics") or (), status.get("currentMetrics") or ()),
         texts.UNSET if minimum is None else str(minimum),
         spec.get("maxReplicas", 0),
         status.get("currentReplicas", 0),

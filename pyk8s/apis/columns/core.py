@@ -126,7 +126,8 @@ _SERVICE_ACCOUNTS = Columns(columns=(NAME, AGE), cells=_service_account_cells)
 def _resource_quota_cells(obj: Object, now: float) -> list[Any]:
     status = obj.get("status") or {}
     hard, used = status.get("hard") or {}, status.get("used") or {}
-    requests, limits = [], []
+    requests: list[str] = []
+    limits: list[str] = []
     for name in sorted(hard):
         text = f"{name}: {texts.quantity(used.get(name))}/{texts.quantity(hard[name])}"
         (limits if name.startswith("limits.") else requests).append(text)

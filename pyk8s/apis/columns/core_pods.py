@@ -152,9 +152,9 @@ def _readiness_gates(spec: Object, status: Object) -> str:
     return f"{passed}/{len(gates)}"
 
 
-def pod_ip(status: Object) -> str:
+def _pod_ip(status: Object) -> str:
     addresses = status.get("podIPs")
-    address: str = addresses[0].get("ip") if addresses else status.get("podIP")
+    address = addresses[0].get("ip") if addresses else status.get("podIP")
     return address or NONE
 
 
@@ -180,7 +180,7 @@ def _cells(pod: Object, now: float) -> list[Any]:
         reason,
         restarts_text,
         ages.since(metadata.get("creationTimestamp"), now),
-        pod_ip(status),
+        _pod_ip(status),
         spec.get("nodeName") or NONE,
         status.get("nominatedNodeName") or NONE,
         _readiness_gates(spec, status),
@@ -188,7 +188,7 @@ def _cells(pod: Object, now: float) -> list[Any]:
 
 
 def _conditions(pod: Object) -> list[dict[str, str]]:
-    phase = (pod.get("status") or {}).get("phase")
+    phase = (pod.get("status") or {}).get("phase", "")
     message = _COMPLETED.get(phase)
     if message is None:
         return []

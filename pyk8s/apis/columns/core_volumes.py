@@ -28,8 +28,9 @@ def _access_modes(modes: Sequence[str] | None) -> str:
 def _storage_class(obj: Object, spec: Object) -> str:
     """The annotation of before the field existed wins, even when it is empty."""
     annotations = obj["metadata"].get("annotations") or {}
-    name: str = annotations.get(_CLASS_ANNOTATION, spec.get("storageClassName") or "")
-    return name
+    if _CLASS_ANNOTATION in annotations:
+        return str(annotations[_CLASS_ANNOTATION])
+    return spec.get("storageClassName") or ""
 
 
 def _phase(obj: Object, status: Object) -> str:

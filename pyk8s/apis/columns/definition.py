@@ -7,11 +7,13 @@ priority above 0 (upstream's `printers/storage.TableConvertor` asks for `Wide` t
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pyk8s.apimachinery.gvk import GroupResource, Object
+from pyk8s.apis import schemas
 
 # cells(obj, now): one JSON value per column, in order. `now` is in seconds since the epoch.
 Cells = Callable[[Object, float], list[Any]]
@@ -19,8 +21,6 @@ Cells = Callable[[Object, float], list[Any]]
 Conditions = Callable[[Object], list[dict[str, str]]]
 # What being printed together changes: the order of the rows, and the cells.
 InList = Callable[[Sequence[Object]], tuple[Sequence[Object], Cells]]
-# (definition, property) -> the text of the published schema, "" where there is none.
-Describe = Callable[[str, str], str]
 
 META = "io.k8s.apimachinery.pkg.apis.meta.v1."
 API = "io.k8s.api."
@@ -38,12 +38,12 @@ class Column:
     doc: str = ""
     priority: int = 0
 
-    def definition(self, describe: Describe) -> dict[str, Any]:
+    def definition(self) -> dict[str, Any]:
         """As it travels: all five fields, none left out when empty."""
         description = self.description
         if self.doc:
-            definition, _, name = self.doc.rpartition(".")
-            description = describe(definition, name)
+            name, _, field = self.doc.rpartition(".")
+            description = schemas.definition(name)["properties"][field]["description"]
         return {
             "name": self.name,
             "type": self.type,
@@ -57,18 +57,20 @@ def no_conditions(obj: Object) -> list[dict[str, str]]:
     return []
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Columns:
-    """How one kind prints. `cells` takes objects in the version they are stored in, reads what
-    is missing as Go's zero value, and leaves the object as it was."""
+    """How one kind prints. `cells` takes an object in any served version, reads what is missing
+    as Go's zero value, and leaves the object as it was. `conditions` are of the row."""
 
     columns: tuple[Column, ...]
     cells: Cells
     conditions: Conditions = no_conditions
     in_list: InList | None = None
 
-    def definitions(self, describe: Describe) -> list[dict[str, Any]]:
-        return [column.definition(describe) for column in self.columns]
+    @functools.cached_property
+    def definitions(self) -> list[dict[str, Any]]:
+        """The columnDefinitions of a Table, made once and shared: do not change them."""
+        return [column.definition() for column in self.columns]
 
 
 ColumnsByResource = Mapping[GroupResource, Columns]

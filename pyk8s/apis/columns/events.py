@@ -1,33 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Events, which are one kind in two groups with different field names.
-
-Both print alike, for upstream prints the internal type that core/v1 and events.k8s.io/v1 share.
-"""
+"""Events, which are one kind in two groups, with different field names; both print alike."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from pyk8s.apimachinery.gvk import GroupResource, Object
+from pyk8s.apimachinery.gvk import GroupResource, GroupVersionKind, Object
+from pyk8s.apis import conversion
 from pyk8s.apis.columns import ages
 from pyk8s.apis.columns.definition import API, NAME, Column, Columns, ColumnsByResource
 
-# core/v1's field -> events.k8s.io/v1's.
-_NEW_NAMES = {
-    "involvedObject": "regarding",
-    "message": "note",
-    "source": "deprecatedSource",
-    "firstTimestamp": "deprecatedFirstTimestamp",
-    "lastTimestamp": "deprecatedLastTimestamp",
-    "count": "deprecatedCount",
-    "reportingComponent": "reportingController",
-}
-_OLD_NAMES = {name: name for name in _NEW_NAMES}
+_CORE = GroupVersionKind("", "v1", "Event")
+_NEW = GroupVersionKind("events.k8s.io", "v1", "Event")
 
 
-def _source(event: Object, names: dict[str, str]) -> str:
-    source = event.get(names["source"]) or {}
-    component = source.get("component") or event.get(names["reportingComponent"]) or ""
+def _source(event: Object) -> str:
+    source = event.get("source") or {}
+    component = source.get("component") or event.get("reportingComponent") or ""
     instance = source.get("host") or event.get("reportingInstance")
     return f"{component}, {instance}" if instance else component
 
@@ -38,24 +27,25 @@ def _target(reference: Object) -> str:
 
 
 def _cells(event: Object, now: float) -> list[Any]:
-    names = _OLD_NAMES if "involvedObject" in event else _NEW_NAMES
-    first = ages.since(event.get(names["firstTimestamp"]) or event.get("eventTime"), now)
-    last_timestamp, series = event.get(names["lastTimestamp"]), event.get("series")
+    if event.get("apiVersion") == "events.k8s.io/v1":
+        event = conversion.convert(event, _NEW, _CORE)
+    first = ages.since(event.get("firstTimestamp") or event.get("eventTime"), now)
+    last_timestamp, series = event.get("lastTimestamp"), event.get("series")
     if series:
         last = ages.since(series.get("lastObservedTime"), now)
         count = series.get("count", 0)
     else:
         last = ages.since(last_timestamp, now) if last_timestamp else first
-        count = event.get(names["count"]) or 1
-    reference = event.get(names["involvedObject"]) or {}
+        count = event.get("count") or 1
+    reference = event.get("involvedObject") or {}
     return [
         last,
         event.get("type", ""),
         event.get("reason", ""),
         _target(reference),
         reference.get("fieldPath", ""),
-        _source(event, names),
-        (event.get(names["message"]) or "").strip(),
+        _source(event),
+        (event.get("message") or "").strip(),
         first,
         count,
         event["metadata"].get("name", ""),

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pyk8s.apimachinery import labels as label_selectors
 from pyk8s.apimachinery.gvk import Object
 
 NONE = "<none>"
@@ -20,18 +21,6 @@ def labels_text(labels: Mapping[str, str] | None) -> str:
     return ",".join(sorted(f"{key}={value}" for key, value in labels.items()))
 
 
-def _requirement_text(requirement: Object) -> str | None:
-    """None for a requirement that upstream would not compile."""
-    key, operator = requirement["key"], requirement["operator"]
-    values = requirement.get("values") or []
-    if operator in ("Exists", "DoesNotExist"):
-        return None if values else key if operator == "Exists" else f"!{key}"
-    word = {"In": "in", "NotIn": "notin"}.get(operator)
-    if word is None or not values:
-        return None
-    return f"{key} {word} ({','.join(sorted(values))})"
-
-
 def selector_text(selector: Object | None) -> str | None:
     """A LabelSelector in the selector language, requirements by key.
 
@@ -40,14 +29,14 @@ def selector_text(selector: Object | None) -> str | None:
     """
     if not selector:
         return ""
-    parts = [(key, f"{key}={value}") for key, value in (selector.get("matchLabels") or {}).items()]
-    for requirement in selector.get("matchExpressions") or ():
-        text = _requirement_text(requirement)
-        if text is None:
-            return None
-        parts.append((requirement["key"], text))
-    parts.sort(key=lambda part: part[0])
-    return ",".join(text for _, text in parts)
+    if not selector.get("matchExpressions"):
+        # Nearly all there are; what is stored was validated, so nothing is compiled to print it.
+        labels = selector.get("matchLabels") or {}
+        return ",".join(f"{key}={labels[key]}" for key in sorted(labels))
+    try:
+        return str(label_selectors.from_label_selector(selector))
+    except ValueError:
+        return None
 
 
 def label_selector(selector: Object | None) -> str:
