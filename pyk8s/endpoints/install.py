@@ -6,7 +6,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Awaitable, Callable, Sequence
 
-from pyk8s.apimachinery import patchschema
+from pyk8s.apimachinery import errors, patchschema
 from pyk8s.apimachinery.gvk import GroupVersionKind, Object
 from pyk8s.apis import columns, conversion, decode, schemas, scheme, selectable
 from pyk8s.endpoints.endpoint import Decode, Endpoint, Handler, Route
@@ -65,6 +65,18 @@ def _conversion(
     if from_gvk == to_gvk:
         return None
     return lambda obj: conversion.convert(obj, from_gvk, to_gvk)
+
+
+def unserved(resource: scheme.Resource) -> Route:
+    """A resource that upstream has and this server answers by name only, with 501."""
+
+    async def refuse(request: Request) -> None:
+        name = resource.group_resource
+        raise errors.not_implemented(f"the resource {name} is not served by this server yet")
+
+    return Route(
+        resource=resource, handlers=dict.fromkeys(resource.verbs, refuse), subresources={}
+    )
 
 
 def _bound(handle: Callable[[Request, Endpoint], Awaitable[None]], endpoint: Endpoint) -> Handler:
