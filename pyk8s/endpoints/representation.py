@@ -18,8 +18,6 @@ from pyk8s.endpoints.endpoint import Endpoint
 from pyk8s.endpoints.request import Request
 from pyk8s.storage import interface as storage
 
-_INCLUDE_OBJECT = ("None", "Metadata", "Object")
-
 
 async def send_item(
     request: Request, endpoint: Endpoint, item: storage.Item, *, status_code: int = 200
@@ -63,8 +61,13 @@ def _transformed(
     if wanted.target == "PartialObjectMetadata":
         return table.partial_object_metadata(obj, wanted.target_version)
     if wanted.target == "Table":
-        metadata = {"resourceVersion": obj["metadata"].get("resourceVersion", "")}
-        return _table(request, shown_as, wanted, [obj], metadata)
+        return table.table_for_object(
+            obj,
+            shown_as,
+            include_object=include_object(request),
+            now=time.time(),
+            version=wanted.target_version,
+        )
     raise errors.not_acceptable(negotiation.SERVED)
 
 
@@ -87,9 +90,8 @@ def _table(
 
 def include_object(request: Request) -> str:
     """Raises 400 for a value that is none of upstream's three."""
-    value = request.parameter("includeObject") or "Metadata"
-    if value not in _INCLUDE_OBJECT:
-        raise errors.bad_request(f"unrecognized includeObject value: {value!r}")
+    value = request.parameter("includeObject") or table.METADATA
+    table.check_include_object(value)
     return value
 
 

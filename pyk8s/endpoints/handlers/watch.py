@@ -206,25 +206,31 @@ class _TableEncoder:
         self._described = False
 
     def __call__(self, event: storage.WatchEvent) -> bytes:
-        objects: list[Object] = []
-        metadata: Object = {"resourceVersion": str(event.revision)}
+        shown = self._rows(event)
+        if self._described:
+            shown = table.without_headers(shown)
+        self._described = True
+        return _line(event.type, codec.encode_json(shown))
+
+    def _rows(self, event: storage.WatchEvent) -> Object:
         if event.item is not None:
-            objects = [self._endpoint.served(event.item.object())]
-            metadata = {"resourceVersion": objects[0]["metadata"].get("resourceVersion", "")}
-        elif event.initial_events_end:
+            return table.table_for_object(
+                self._endpoint.served(event.item.object()),
+                self._endpoint.columns,
+                include_object=self._include,
+                now=time.time(),
+                version=self._version,
+            )
+        metadata: Object = {"resourceVersion": str(event.revision)}
+        if event.initial_events_end:
             metadata["annotations"] = {storage.INITIAL_EVENTS_END: "true"}
-        rows = table.table_for(
-            objects,
+        return table.table_for(
+            [],
             self._endpoint.columns,
-            include_object=self._include,
             list_metadata=metadata,
             now=time.time(),
             version=self._version,
         )
-        if self._described:
-            rows["columnDefinitions"] = []
-        self._described = True
-        return _line(event.type, codec.encode_json(rows))
 
 
 def _bookmark(event: storage.WatchEvent, kind: str, api_version: object) -> Object:
