@@ -13,7 +13,6 @@ import contextlib
 import importlib.util
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -51,17 +50,20 @@ class Options:
 
 
 class EtcdProcess:
-    """One etcd child, from `start` to `stop`. Ends with the thread that started it.
+    """One etcd child, from `start` to `stop`; may be started again after it has ended. Ends with
+    the thread that started it.
 
     `url` is what `--etcd-servers` takes: `unix:///absolute/path`, which gRPC understands as it is.
     """
 
+    name = "etcd"
+
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: asyncio.subprocess.Process | None = None
         self._own_socket_dir = ""
-        self.log_file = options.data_dir / "etcd.log"
         self._socket_dir = options.data_dir / "socket"
+        self.log_file = options.data_dir / "etcd.log"
 
     @property
     def url(self) -> str:
@@ -72,15 +74,16 @@ class EtcdProcess:
         assert self._process is not None
         return self._process.pid
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """Returns as soon as the process runs; `wait_until_healthy` tells when it serves.
         Raises EtcdError."""
+        command = self._command()
         try:
             self._options.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._make_socket_dir()
             with self.log_file.open("ab") as log:
-                self._process = subprocess.Popen(
-                    parent_death.launch_command(self._command()),
+                self._process = await asyncio.create_subprocess_exec(
+                    *parent_death.launch_command(command),
                     cwd=self._socket_dir,
                     stdin=subprocess.DEVNULL,
                     stdout=log,
@@ -92,42 +95,41 @@ class EtcdProcess:
             where = error.filename or self._options.data_dir
             raise EtcdError(f"cannot start etcd: {where}: {error.strerror}") from error
 
-    def poll(self) -> int | None:
-        """The exit status once it has ended, else None."""
+    async def wait(self) -> str:
+        """How it ended, once it has."""
         assert self._process is not None
-        return self._process.poll()
+        status = await self._process.wait()
+        return f"status {status}: {self._last_words()}"
 
     async def wait_until_healthy(self, timeout_seconds: float = 10.0) -> None:
         """Raises EtcdError when it ends or has not elected itself in time."""
+        assert self._process is not None
         deadline = asyncio.get_running_loop().time() + timeout_seconds
         while not await is_healthy(self.url):
-            if (status := self.poll()) is not None:
-                raise EtcdError(f"etcd ended with status {status}: {self._last_words()}")
+            if self._process.returncode is not None:
+                raise EtcdError(f"etcd ended with {await self.wait()}")
             if asyncio.get_running_loop().time() > deadline:
                 raise EtcdError(
                     f"etcd does not answer after {timeout_seconds:g} s: see {self.log_file}"
                 )
             await asyncio.sleep(POLL_INTERVAL_SECONDS)
 
-    async def stop(self, timeout_seconds: float = 3.0) -> None:
+    async def stop(self, timeout_seconds: float = 1.0) -> None:
         """SIGTERM, and SIGKILL for one that does not go in time. Gives the sockets back."""
-        process = self._process
-        if process is None:
-            return
-        self.kill(signal.SIGTERM)
-        deadline = asyncio.get_running_loop().time() + timeout_seconds
-        while process.poll() is None:
-            if asyncio.get_running_loop().time() > deadline:
-                self.kill(signal.SIGKILL)
-            await asyncio.sleep(POLL_INTERVAL_SECONDS)
+        if self._process is not None and self._process.returncode is None:
+            self._process.terminate()
+            try:
+                await asyncio.wait_for(self._process.wait(), timeout_seconds)
+            except TimeoutError:
+                self._process.kill()
+                await self._process.wait()
         if self._own_socket_dir:
             shutil.rmtree(self._own_socket_dir, ignore_errors=True)
-
-    def kill(self, signal_number: int) -> None:
-        if self._process is not None and self._process.poll() is None:
-            self._process.send_signal(signal_number)
+            self._own_socket_dir = ""
 
     def _make_socket_dir(self) -> None:
+        if self._own_socket_dir:
+            return
         longest = os.fsencode(self._socket_dir / _CLIENT)
         if len(longest) > SOCKET_PATH_BYTES_MAX:
             self._own_socket_dir = tempfile.mkdtemp(prefix="pyk8s-etcd-")

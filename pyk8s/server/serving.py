@@ -22,6 +22,8 @@ from hypercorn.asyncio.worker_context import WorkerContext
 from hypercorn.config import Config
 
 from pyk8s.server.connection import Connection
+from pyk8s.server.listener import BACKLOG
+from pyk8s.server.listener import listen as listen
 from pyk8s.server.stream import ASGIApp
 
 logger = logging.getLogger(__name__)
@@ -29,13 +31,12 @@ logger = logging.getLogger(__name__)
 # In scope["state"]: an asyncio.Event that is set when the server begins to stop.
 STOPPING = "stopping"
 
-BACKLOG = 1024
 # Go's DefaultMaxHeaderBytes, which kube-apiserver keeps; more is 431.
 HEADER_BYTES_MAX = 1024 * 1024
 
 
 class ServingError(Exception):
-    """The address cannot be bound, or a file for TLS not be used; one line for the operator."""
+    """A file for TLS cannot be used; one line for the operator."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,34 +130,6 @@ class Server:
             logger.exception("a connection failed: client=%s", connection.client)
         finally:
             del self._connections[task]
-
-
-def listen(address: str, port: int, *, reuse_port: bool = False) -> socket.socket:
-    """A bound socket that listens; port 0 takes a free one. Raises ServingError."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if reuse_port:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        _keep_alive(listener)
-        listener.bind((address, port))
-        listener.listen(BACKLOG)
-    except OSError as error:
-        listener.close()
-        raise ServingError(f"cannot listen on {address} port {port}: {error.strerror}") from error
-    listener.setblocking(False)
-    return listener
-
-
-def _keep_alive(listener: socket.socket) -> None:
-    """Peers that vanish without a word are noticed within about three minutes, as upstream.
-    Linux hands these settings on to accepted sockets."""
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    if hasattr(socket, "TCP_KEEPIDLE"):
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 30)
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4)
 
 
 def tls_context(cert_file: str, key_file: str, client_ca_file: str = "") -> ssl.SSLContext:
