@@ -9,7 +9,7 @@ error as `<path>: <type>[: <value>]: <detail>`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -144,8 +144,8 @@ def internal(path: Path, detail: str) -> Error:
 
 
 def not_supported(path: Path, value: Any, supported: Iterable[str]) -> Error:
-    """The supported values are printed quoted and sorted."""
-    names = sorted(supported)
+    """The supported values are printed quoted: a set sorted, a sequence in its order."""
+    names = sorted(supported) if isinstance(supported, Set) else list(supported)
     detail = "supported values: " + ", ".join(gojson.quoted(n) for n in names) if names else ""
     return _error(NOT_SUPPORTED, path, value, detail)
 

@@ -43,9 +43,7 @@ class DeleteOptions:
         return self.propagation_policy == ORPHAN or self.orphan_dependents is True
 
 
-def check_preconditions(
-    existing: Object, options: DeleteOptions, resource: GroupResource
-) -> None:
+def check_preconditions(existing: Object, options: DeleteOptions, resource: GroupResource) -> None:
     """Raises 409 when the object is not the one the client means."""
     metadata = existing["metadata"]
     name = metadata["name"]
