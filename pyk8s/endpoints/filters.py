@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import uuid
 from collections import deque
 
@@ -172,7 +173,7 @@ class InFlightLimit:
     """So many reads and so many writes at a time; the rest wait in turn, and when too many
     wait already, 429. Long-running requests and everything that is not a resource pass freely.
 
-    Mirrors --max-requests-inflight and --max-mutating-requests-inflight, with a queue in front.
+    A limit of 0 is none. Mirrors --max-requests-inflight and --max-mutating-requests-inflight, with a queue in front.
     """
 
     def __init__(self, read_only_max: int, mutating_max: int) -> None:
@@ -199,7 +200,7 @@ class _Seats:
     """A counter with a bounded queue of those who wait, served first come, first served."""
 
     def __init__(self, seats_max: int) -> None:
-        self._free = seats_max
+        self._free = seats_max or sys.maxsize
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def take(self) -> None:

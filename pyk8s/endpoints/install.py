@@ -16,7 +16,9 @@ from pyk8s.endpoints.request import Request
 from pyk8s.registry import scale
 from pyk8s.registry.store import Store
 
-_VERBS: dict[str, Callable[[Request, Endpoint], Awaitable[None]]] = {
+_Handle = Callable[[Request, Endpoint], Awaitable[None]]
+
+_VERBS: dict[str, _Handle] = {
     "create": write.create,
     "get": read.get,
     "list": read.list_,
@@ -27,7 +29,7 @@ _VERBS: dict[str, Callable[[Request, Endpoint], Awaitable[None]]] = {
 }
 
 
-def route(resource: scheme.Resource, store: Store, open_watches: watch.OpenWatches) -> Route:
+def route(resource: scheme.Resource, store: Store, watches: watch.Watches) -> Route:
     """The complete route of one stored built-in resource in one version."""
     endpoint = Endpoint(
         resource=resource,
@@ -39,7 +41,7 @@ def route(resource: scheme.Resource, store: Store, open_watches: watch.OpenWatch
         to_storage=_conversion(resource.gvk, resource.storage_version),
         from_storage=_conversion(resource.storage_version, resource.gvk),
     )
-    verbs = {**_VERBS, "watch": functools.partial(watch.watch, open_watches=open_watches)}
+    verbs: dict[str, _Handle] = {**_VERBS, "watch": watches.watch}
     handlers = {verb: _bound(verbs[verb], endpoint) for verb in resource.verbs}
     return Route(resource=resource, handlers=handlers, subresources=_subresources(endpoint))
 
@@ -74,12 +76,10 @@ def unserved(resource: scheme.Resource) -> Route:
         name = resource.group_resource
         raise errors.not_implemented(f"the resource {name} is not served by this server yet")
 
-    return Route(
-        resource=resource, handlers=dict.fromkeys(resource.verbs, refuse), subresources={}
-    )
+    return Route(resource=resource, handlers=dict.fromkeys(resource.verbs, refuse), subresources={})
 
 
-def _bound(handle: Callable[[Request, Endpoint], Awaitable[None]], endpoint: Endpoint) -> Handler:
+def _bound(handle: _Handle, endpoint: Endpoint) -> Handler:
     async def bound(request: Request) -> None:
         await handle(request, endpoint)
 

@@ -12,9 +12,6 @@ from pyk8s.registry import strategies
 from pyk8s.registry.store import NamespaceStore, Store
 from pyk8s.storage import interface as storage
 
-# Upstream's --event-ttl.
-EVENT_TTL_SECONDS = 3600
-
 _EVENTS = GroupResource("", "events")
 _NAMESPACES = GroupResource("", "namespaces")
 
@@ -36,6 +33,7 @@ def build(
     chain: admission.Chain,
     *,
     key_prefix: str,
+    event_ttl_seconds: int,
 ) -> Stores:
     """Stores by storage prefix. `key_prefix` is etcd's --etcd-prefix, without a final slash."""
     stores: Stores = {}
@@ -49,7 +47,7 @@ def build(
             namespaced=resource.namespaced,
             fields_of=fields.fields_of,
             indexes=fields.indexed,
-            ttl_seconds=EVENT_TTL_SECONDS if resource.group_resource == _EVENTS else None,
+            ttl_seconds=event_ttl_seconds if resource.group_resource == _EVENTS else None,
         )
         store_type = _STORES.get(resource.group_resource, Store)
         stores[resource.storage_prefix] = store_type(

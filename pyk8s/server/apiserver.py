@@ -28,10 +28,10 @@ from pyk8s.auth import authenticator, authorizer, tokenfile, x509
 from pyk8s.endpoints import discovery, filters, health, install, openapi, reviews, version
 from pyk8s.endpoints.dispatcher import Dispatcher
 from pyk8s.endpoints.endpoint import Handler
-from pyk8s.endpoints.handlers.watch import OpenWatches
+from pyk8s.endpoints.handlers.watch import Watches
 from pyk8s.endpoints.request import ASGIApp
 from pyk8s.registry import builder
-from pyk8s.server import bootstrap, certificates, serving
+from pyk8s.server import bootstrap, certificates, listener, serving
 from pyk8s.server.options import APIServerOptions
 from pyk8s.storage import cacher
 from pyk8s.storage import errors as storage_errors
@@ -55,19 +55,19 @@ class APIServer:
     def __init__(self, options: APIServerOptions) -> None:
         self._options = options
         self._backend: storage.Backend = cacher.open(options.etcd)
-        self._open_watches = OpenWatches()
+        self._watches = Watches(options.min_request_timeout_seconds)
         self._stopping = False
         self._system_objects_made = False
         self._server: serving.Server | None = None
 
     async def start(self) -> None:
-        """Raises StartError, CertificateError, TokenFileError or ServingError."""
+        """Raises StartError, CertificateError, TokenFileError, ListenError or ServingError."""
         options = self._options
-        listener = self._listener()
+        listening = self._listener()
         await self._start_storage()
         stores = self._build_stores()
         app = self._app(stores)
-        address, port = listener.getsockname()[:2]
+        address, port = listening.getsockname()[:2]
         await self._make_system_objects(stores, address, port)
         tls = serving.tls_context(
             options.tls_cert_file, options.tls_private_key_file, options.client_ca_file
@@ -76,9 +76,9 @@ class APIServer:
             app,
             tls,
             serving.ServerOptions(grace_seconds=options.shutdown_grace_seconds),
-            on_stopping=self._open_watches.close_all,
+            on_stopping=self._watches.close_all,
         )
-        await self._server.start(listener)
+        await self._server.start(listening)
         _log.info("serving: address=%s port=%s", address, port)
 
     async def stop(self) -> None:
@@ -91,7 +91,7 @@ class APIServer:
         options = self._options
         if options.listen_fd >= 0:
             return socket.socket(fileno=options.listen_fd)
-        return serving.listen(
+        return listener.listen(
             options.bind_address, options.secure_port, reuse_port=options.workers_share_port
         )
 
@@ -128,12 +128,17 @@ class APIServer:
         chain = admission.Chain([NamespaceLifecycle(get_namespace)])
         prefix = self._options.etcd_prefix.rstrip("/")
         resources = scheme.builtin().resources
-        stores.update(builder.build(resources, self._backend, chain, key_prefix=prefix))
+        built = builder.build(
+            resources,
+            self._backend,
+            chain,
+            key_prefix=prefix,
+            event_ttl_seconds=int(self._options.event_ttl_seconds),
+        )
+        stores.update(built)
         return stores
 
-    async def _make_system_objects(
-        self, stores: builder.Stores, address: str, port: int
-    ) -> None:
+    async def _make_system_objects(self, stores: builder.Stores, address: str, port: int) -> None:
         await bootstrap.ensure_namespaces(stores)
         service = bootstrap.MasterService(
             cluster_ip=certificates.first_service_ip(self._options.service_cluster_ip_range),
@@ -148,9 +153,7 @@ class APIServer:
     def _app(self, stores: builder.Stores) -> ASGIApp:
         options = self._options
         authentication = self._authentication()
-        authorization = authorizer.Union(
-            [authorizer.AllowedPaths(), authorizer.PrivilegedGroups()]
-        )
+        authorization = authorizer.Union([authorizer.AllowedPaths(), authorizer.PrivilegedGroups()])
         dispatcher = self._dispatcher(stores, authentication.tokens, authorization)
         limit = filters.InFlightLimit(
             options.max_requests_inflight, options.max_mutating_requests_inflight
@@ -186,7 +189,7 @@ class APIServer:
         for resource in resources:
             if resource.stored:
                 store = stores[resource.storage_prefix]
-                dispatcher.install(install.route(resource, store, self._open_watches))
+                dispatcher.install(install.route(resource, store, self._watches))
                 continue
             route = review_kinds.route(resource, install.decoder(resource.gvk))
             dispatcher.install(route or install.unserved(resource))

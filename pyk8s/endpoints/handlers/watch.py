@@ -29,31 +29,7 @@ from pyk8s.storage import interface as storage
 # Only JSON has a framing for streams here; YAML has none upstream either.
 _STREAMED = (negotiation.JSON,)
 
-# --min-request-timeout: a watch without timeoutSeconds ends at random between this and twice
-# it, so that clients do not all come back at once.
-MIN_REQUEST_TIMEOUT_SECONDS = 1800
-
 Encode = Callable[[storage.WatchEvent], bytes]
-
-
-class OpenWatches:
-    """The watches being served, so that a stopping server can end them before all else."""
-
-    def __init__(self) -> None:
-        self._watchers: set[storage.Watcher] = set()
-
-    def __len__(self) -> int:
-        return len(self._watchers)
-
-    def add(self, watcher: storage.Watcher) -> None:
-        self._watchers.add(watcher)
-
-    def discard(self, watcher: storage.Watcher) -> None:
-        self._watchers.discard(watcher)
-
-    def close_all(self) -> None:
-        for watcher in list(self._watchers):
-            watcher.close()
 
 
 @dataclass(slots=True)
@@ -64,39 +40,55 @@ class _Stream:
     endpoint: Endpoint
 
 
-async def watch(request: Request, endpoint: Endpoint, open_watches: OpenWatches) -> None:
-    # The old path /watch/…/NAME names one object; the field selector form names none.
-    name = request.info.name if len(request.info.parts) > 1 else ""
-    wanted = options.list_options(request.query, name, endpoint.convert_field, watch=True)
-    form = negotiation.negotiate(request.headers.get("accept", ""), served=_STREAMED)
-    encode = _encoder(request, endpoint, form)
-    seconds = wanted.timeout_seconds or _default_timeout_seconds()
-    watch_options = storage.WatchOptions(
+class Watches:
+    """The watches being served, so that a stopping server can end them before all else.
+
+    `min_request_timeout_seconds` is --min-request-timeout: a watch without timeoutSeconds ends
+    at random between this and twice it, so that clients do not all come back at once.
+    """
+
+    def __init__(self, min_request_timeout_seconds: int) -> None:
+        self._seconds_min = min_request_timeout_seconds
+        self._watchers: set[storage.Watcher] = set()
+
+    def __len__(self) -> int:
+        return len(self._watchers)
+
+    def close_all(self) -> None:
+        for watcher in list(self._watchers):
+            watcher.close()
+
+    async def watch(self, request: Request, endpoint: Endpoint) -> None:
+        # The old path /watch/…/NAME names one object; the field selector form names none.
+        name = request.info.name if len(request.info.parts) > 1 else ""
+        wanted = options.list_options(request.query, name, endpoint.convert_field, watch=True)
+        form = negotiation.negotiate(request.headers.get("accept", ""), served=_STREAMED)
+        encode = _encoder(request, endpoint, form)
+        try:
+            watcher = await endpoint.store.watch(_watch_options(request, wanted))
+        except errors.StatusError as error:
+            if error.reason != errors.EXPIRED:
+                raise
+            await _send_expired(request, form, error)
+            return
+        self._watchers.add(watcher)
+        try:
+            await response.start_stream(request, form.media_type)
+            seconds = wanted.timeout_seconds or self._seconds_min * (1 + random.random())
+            await _run(_Stream(request, watcher, encode, endpoint), seconds)
+        finally:
+            self._watchers.discard(watcher)
+            watcher.close()
+
+
+def _watch_options(request: Request, wanted: options.ListOptions) -> storage.WatchOptions:
+    return storage.WatchOptions(
         namespace=request.info.namespace,
         predicate=wanted.predicate,
         resource_version=wanted.resource_version,
         send_initial_events=wanted.send_initial_events,
         allow_bookmarks=wanted.allow_bookmarks,
     )
-    try:
-        watcher = await endpoint.store.watch(watch_options)
-    except errors.StatusError as error:
-        if error.reason != errors.EXPIRED:
-            raise
-        await _send_expired(request, form, error)
-        return
-    stream = _Stream(request, watcher, encode, endpoint)
-    open_watches.add(watcher)
-    try:
-        await response.start_stream(request, form.media_type)
-        await _run(stream, seconds)
-    finally:
-        open_watches.discard(watcher)
-        watcher.close()
-
-
-def _default_timeout_seconds() -> float:
-    return MIN_REQUEST_TIMEOUT_SECONDS * (1 + random.random())
 
 
 async def _run(stream: _Stream, seconds: float) -> None:
