@@ -70,6 +70,12 @@ class Item:
             self._fields = fields_of(obj)
         return self._labels, self._fields
 
+    def remember_attributes(
+        self, item_labels: Mapping[str, str], item_fields: Mapping[str, str]
+    ) -> None:
+        """Spare the decoding, where whoever made the item knows them."""
+        self._labels, self._fields = item_labels, item_fields
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceConfig:
@@ -189,6 +195,10 @@ class Watcher(Protocol):
         """All events that are pending, waiting for the first. Empty means the watch has ended
         and the client should come back with the last revision it saw: the server stops, or the
         client read too slowly. Raises ResourceExpired when history was lost."""
+        ...
+
+    def bookmark_revision(self) -> int:
+        """A revision up to which every event was handed out: what a bookmark may say now."""
         ...
 
     def close(self) -> None:
