@@ -298,7 +298,8 @@ class Backend(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EtcdOptions:
-    """How to reach etcd. `servers` are URLs; the files are PEM, empty without TLS."""
+    """How to reach etcd. `servers` are URLs (http, https, or unix and a path); the files are
+    PEM, empty without TLS."""
 
     servers: tuple[str, ...]
     prefix: str = "/registry"

@@ -154,6 +154,8 @@ _UNDECIDED = frozenset(
 
 
 def _channel(url: str, options: EtcdOptions) -> grpc.aio.Channel:
+    if url.startswith("unix:"):
+        return grpc.aio.insecure_channel(url, options=_CHANNEL_OPTIONS)
     parts = urlsplit(url if "://" in url else f"http://{url}")
     target = parts.netloc if parts.port else f"{parts.netloc}:2379"
     if parts.scheme != "https":
