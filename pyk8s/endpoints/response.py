@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import gzip
 
-from pyk8s.apimachinery import codec, errors
+from pyk8s.apimachinery import codec, errors, yamlcodec
 from pyk8s.endpoints import negotiation
 from pyk8s.endpoints.request import Request
 
@@ -111,7 +111,7 @@ def _error_media_type(request: Request) -> str:
 
 def encode(value: object, media_type: str, *, pretty: bool = False) -> bytes:
     if media_type == negotiation.YAML:
-        return codec.encode_yaml(value)
+        return yamlcodec.encode_yaml(value)
     return codec.encode_json_pretty(value) if pretty else codec.encode_json(value)
 
 

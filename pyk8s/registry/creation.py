@@ -8,7 +8,6 @@ Pure functions over dicts that change the object they are given. Mirrors apiserv
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime
 
 from pyk8s.apimachinery import errors, field, names, times
 from pyk8s.apimachinery.gvk import Object
@@ -29,7 +28,7 @@ def fill_metadata(obj: Object) -> None:
     metadata.pop("selfLink", None)
     metadata.pop("generation", None)
     metadata["uid"] = str(uuid.uuid4())
-    metadata["creationTimestamp"] = times.format_time(datetime.now(UTC))
+    metadata["creationTimestamp"] = times.now()
     if metadata.get("generateName") and not metadata.get("name"):
         metadata["name"] = names.generate_name(metadata["generateName"])
 

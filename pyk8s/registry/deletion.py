@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from pyk8s.apimachinery import errors, meta, times
+from pyk8s.apimachinery import errors, times
 from pyk8s.apimachinery.gvk import GroupResource, Object
 
 ORPHAN_DEPENDENTS = "orphan"
@@ -65,7 +65,7 @@ def check_preconditions(existing: Object, options: DeleteOptions, resource: Grou
 def finalizers_after(existing: Object, options: DeleteOptions, *, collected: bool) -> list[str]:
     """The finalizers the deletion leaves on the object: the garbage collector's two are set or
     taken off as the policy says. `collected` is False for resources it leaves alone (events)."""
-    finalizers = meta.finalizers(existing)
+    finalizers = _finalizers(existing)
     if not collected:
         return finalizers
     wanted = _gc_finalizer(finalizers, options)
@@ -113,7 +113,7 @@ def decide(
     if grace_period_seconds == 0 and not finalizers:
         return Outcome(None, remove=True)
     due = datetime.now(UTC) + timedelta(seconds=grace_period_seconds)
-    metadata["deletionTimestamp"] = times.format_time(due)
+    metadata["deletionTimestamp"] = times.format(due)
     metadata["deletionGracePeriodSeconds"] = grace_period_seconds
     if metadata.get("generation", 0) > 0:
         metadata["generation"] += 1
@@ -135,7 +135,7 @@ def mark_as_deleting(existing: Object) -> None:
     metadata = existing["metadata"]
     if metadata.get("generation", 0) > 0 and "deletionTimestamp" not in metadata:
         metadata["generation"] += 1
-    metadata.setdefault("deletionTimestamp", times.format_time(datetime.now(UTC)))
+    metadata.setdefault("deletionTimestamp", times.now())
     metadata["deletionGracePeriodSeconds"] = 0
 
 
@@ -144,16 +144,20 @@ def _decide_again(existing: Object, options: DeleteOptions) -> Outcome:
     metadata = existing["metadata"]
     pending = metadata.get("deletionGracePeriodSeconds")
     if pending is None:
-        return Outcome(None, remove=not meta.finalizers(existing))
+        return Outcome(None, remove=not _finalizers(existing))
     requested = options.grace_period_seconds
     if requested is None or requested >= pending:
         return Outcome(None, remove=False)
-    due = times.parse_time(metadata["deletionTimestamp"]) - timedelta(seconds=pending - requested)
-    metadata["deletionTimestamp"] = times.format_time(due)
+    due = times.parse(metadata["deletionTimestamp"]) - timedelta(seconds=pending - requested)
+    metadata["deletionTimestamp"] = times.format(due)
     metadata["deletionGracePeriodSeconds"] = requested
-    if requested == 0 and not meta.finalizers(existing):
+    if requested == 0 and not _finalizers(existing):
         return Outcome(None, remove=True)
     return Outcome(existing, remove=False)
+
+
+def _finalizers(obj: Object) -> list[str]:
+    return obj["metadata"].get("finalizers") or []
 
 
 def _set_finalizers(metadata: Object, finalizers: list[str]) -> None:
@@ -169,6 +173,6 @@ def removed_by_update(updated: Object, existing: Object) -> bool:
     True when it is marked, the last finalizer is gone, and its grace period is over.
     """
     metadata = updated["metadata"]
-    if meta.finalizers(updated) or "deletionTimestamp" not in existing["metadata"]:
+    if _finalizers(updated) or "deletionTimestamp" not in existing["metadata"]:
         return False
     return not metadata.get("deletionGracePeriodSeconds")
