@@ -20,10 +20,15 @@ _WARNING_BYTES_MAX = 256
 Headers = list[tuple[bytes, bytes]]
 
 
-def _headers(request: Request, content_type: str) -> Headers:
+_NOT_CACHED = b"no-cache, private"
+
+
+def _headers(
+    request: Request, content_type: str, cache_control: bytes = _NOT_CACHED
+) -> Headers:
     headers = [
         (b"audit-id", request.audit_id.encode()),
-        (b"cache-control", b"no-cache, private"),
+        (b"cache-control", cache_control),
         (b"content-type", content_type.encode()),
     ]
     if request.warnings:
@@ -54,9 +59,10 @@ async def send_bytes(
     status_code: int = 200,
     content_type: str = negotiation.JSON,
     extra_headers: Headers | None = None,
+    cache_control: bytes | None = None,
 ) -> None:
     """One complete answer, compressed when it is large and the client asked for that."""
-    headers = _headers(request, content_type)
+    headers = _headers(request, content_type, cache_control or _NOT_CACHED)
     if extra_headers:
         headers += extra_headers
     if len(body) > _GZIP_BYTES_MIN and "gzip" in request.headers.get("accept-encoding", ""):
