@@ -19,7 +19,15 @@ from pyk8s.apimachinery import errors
 from pyk8s.auth import authenticator, authorizer
 from pyk8s.endpoints import response
 from pyk8s.endpoints.endpoint import Handler
-from pyk8s.endpoints.request import ASGIApp, ClientDisconnected, Receive, Request, Scope, Send
+from pyk8s.endpoints.request import (
+    CLIENT_CERTIFICATE,
+    ASGIApp,
+    ClientDisconnected,
+    Receive,
+    Request,
+    Scope,
+    Send,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -110,7 +118,7 @@ def with_authentication(handler: Handler, authenticate: authenticator.Authentica
 
 
 def _client_certificate(scope: Scope) -> bytes:
-    certificate: bytes = scope.get("client_certificate") or b""
+    certificate: bytes = scope["extensions"].get(CLIENT_CERTIFICATE, b"")
     return certificate
 
 

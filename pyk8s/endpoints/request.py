@@ -16,6 +16,12 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+# In scope["extensions"], put there by the server: the client's verified certificate in DER form,
+# empty without one; and a function that takes a callback without arguments, called once when the
+# client goes away before the answer is complete (at once if it is gone already).
+CLIENT_CERTIFICATE = "pyk8s.client_certificate"
+ON_DISCONNECT = "pyk8s.on_disconnect"
+
 # Upstream: MaxRequestBodyBytes, twice what etcd takes in one request.
 BODY_BYTES_MAX = 3 * 1024 * 1024
 

@@ -23,9 +23,7 @@ Headers = list[tuple[bytes, bytes]]
 _NOT_CACHED = b"no-cache, private"
 
 
-def _headers(
-    request: Request, content_type: str, cache_control: bytes = _NOT_CACHED
-) -> Headers:
+def _headers(request: Request, content_type: str, cache_control: bytes = _NOT_CACHED) -> Headers:
     headers = [
         (b"audit-id", request.audit_id.encode()),
         (b"cache-control", cache_control),

@@ -18,6 +18,7 @@ from hypercorn.config import Config
 from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.typing import ConnectionState
 
+from pyk8s.endpoints.request import CLIENT_CERTIFICATE
 from pyk8s.server.http1 import HTTP1
 from pyk8s.server.http2 import HTTP2
 from pyk8s.server.stream import Header, Scope, Stream, path_of
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from pyk8s.server.serving import Server
 
 READ_BYTES_MAX = 64 * 1024
-
-# In scope["extensions"]: the verified client certificate in DER form, empty if there is none.
-CLIENT_CERTIFICATE = "pyk8s.client_certificate"
 
 
 class Connection:

@@ -18,6 +18,8 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol
 from urllib.parse import unquote_to_bytes
 
+from pyk8s.endpoints.request import ON_DISCONNECT
+
 logger = logging.getLogger(__name__)
 
 Message = dict[str, Any]
@@ -27,10 +29,6 @@ ASGIApp = Callable[
     [Scope, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]],
     Awaitable[None],
 ]
-
-# In scope["extensions"]: a function that takes a callback without arguments, which is called
-# once when the client goes away before the answer is complete; at once if it is gone already.
-ON_DISCONNECT = "pyk8s.on_disconnect"
 
 
 class Sender(Protocol):

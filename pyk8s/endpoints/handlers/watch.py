@@ -21,7 +21,7 @@ from pyk8s.apimachinery.gvk import Object
 from pyk8s.apis.columns import table
 from pyk8s.endpoints import negotiation, options, representation, response
 from pyk8s.endpoints.endpoint import Endpoint
-from pyk8s.endpoints.request import Request
+from pyk8s.endpoints.request import ON_DISCONNECT, Request
 from pyk8s.registry import translate
 from pyk8s.storage import errors as storage_errors
 from pyk8s.storage import interface as storage
@@ -93,21 +93,14 @@ def _watch_options(request: Request, wanted: options.ListOptions) -> storage.Wat
 
 async def _run(stream: _Stream, seconds: float) -> None:
     """Pump until the watch ends, its time is up, or the client hangs up."""
-    hang_up = asyncio.create_task(_close_on_disconnect(stream.request, stream.watcher))
+    on_disconnect = stream.request.scope["extensions"][ON_DISCONNECT]
+    on_disconnect(stream.watcher.close)
     timer = asyncio.get_running_loop().call_later(seconds, stream.watcher.close)
     try:
         await _pump(stream)
-        if not hang_up.done():
-            await response.end_stream(stream.request)
+        await response.end_stream(stream.request)
     finally:
         timer.cancel()
-        hang_up.cancel()
-
-
-async def _close_on_disconnect(request: Request, watcher: storage.Watcher) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-    watcher.close()
 
 
 async def _pump(stream: _Stream) -> None:
