@@ -10,10 +10,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyk8s.cli import flags
 from pyk8s.cli.flags import UsageError
@@ -45,10 +45,12 @@ def main(arguments: list[str]) -> int:
     """The exit status: 0 after SIGINT or SIGTERM, 1 with one line on stderr otherwise."""
     try:
         options = parse(arguments)
-        _end_with_parent()
-        return _run(prepare(options))
     except UsageError as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return 1
+    _end_with_parent()
+    try:
+        return _run(prepare(options))
     except _operator_errors() as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
     return 1
@@ -60,15 +62,14 @@ def parse(arguments: Sequence[str]) -> APIServerOptions:
     if unknown:
         raise UsageError(_refusal(unknown[0]))
     values = vars(parsed)
-    if not values["etcd_servers"]:
+    if "etcd_servers" not in values:
         raise UsageError("--etcd-servers must be specified")
-    if bool(values["tls_cert_file"]) != bool(values["tls_private_key_file"]):
-        raise UsageError("--tls-cert-file and --tls-private-key-file go together")
-    if bool(values["etcd_certfile"]) != bool(values["etcd_keyfile"]):
-        raise UsageError("--etcd-certfile and --etcd-keyfile go together")
-    given = {field.name for field in fields(APIServerOptions)} & values.keys()
-    options = APIServerOptions(**{name: values[name] for name in given})
-    return replace(options, listen_fd=int(os.environ.get(LISTEN_FD, "-1")))
+    for cert, key in (("tls_cert_file", "tls_private_key_file"), ("etcd_certfile", "etcd_keyfile")):
+        if bool(values.get(cert)) != bool(values.get(key)):
+            names = [f"--{name.replace('_', '-')}" for name in (cert, key)]
+            raise UsageError(f"{names[0]} and {names[1]} go together")
+    values["service_account_key_files"] = tuple(values.get("service_account_key_files", ()))
+    return APIServerOptions(**values, listen_fd=int(os.environ.get(LISTEN_FD, "-1")))
 
 
 def _refusal(argument: str) -> str:
@@ -96,75 +97,81 @@ def prepare(options: APIServerOptions) -> APIServerOptions:
     )
 
 
+class _Flag(NamedTuple):
+    """A flag and the field of APIServerOptions it sets; "" is the field of its own name."""
+
+    name: str
+    metavar: str
+    text: str
+    type: Callable[[str], Any] = str
+    field: str = ""
+
+
+_FLAGS = {
+    "etcd": (
+        _Flag("--etcd-servers", "URLS", "comma-separated URLs of etcd; required", flags.urls),
+        _Flag("--etcd-prefix", "PATH", "what keys begin with"),
+        _Flag("--etcd-cafile", "FILE", "CA that signed etcd's certificate"),
+        _Flag("--etcd-certfile", "FILE", "client certificate for etcd"),
+        _Flag("--etcd-keyfile", "FILE", "its key"),
+        _Flag("--etcd-compaction-interval", "5m", "how often old revisions are dropped",
+              flags.duration, "etcd_compaction_interval_seconds"),
+        _Flag("--event-ttl", "1h", "how long events are kept",
+              flags.duration, "event_ttl_seconds"),
+    ),
+    "serving": (
+        _Flag("--bind-address", "IP", "address to listen on", flags.ip_address),
+        _Flag("--secure-port", "PORT", "port to listen on; 0 takes a free one", flags.port),
+        _Flag("--advertise-address", "IP", "where Service kubernetes leads to", flags.ip_address),
+        _Flag("--tls-cert-file", "FILE", "serving certificate"),
+        _Flag("--tls-private-key-file", "FILE", "its key"),
+        _Flag("--cert-dir", "DIR", "where a certificate is made without one"),
+    ),
+    "who may ask, and the cluster": (
+        _Flag("--client-ca-file", "FILE", "CA of client certificates"),
+        _Flag("--token-auth-file", "FILE", "CSV file of tokens: token,user,uid,groups"),
+        _Flag("--service-cluster-ip-range", "CIDR", "addresses of Services", flags.ip_range),
+        _Flag("--service-node-port-range", "LOW-HIGH", "ports of Services of type NodePort",
+              flags.port_range),
+        _Flag("--service-account-issuer", "URL", "issuer of ServiceAccount tokens"),
+        _Flag("--service-account-key-file", "FILE", "key that verifies them; may be repeated",
+              field="service_account_key_files"),
+        _Flag("--service-account-signing-key-file", "FILE", "key that signs them"),
+    ),
+    "limits": (
+        _Flag("--request-timeout", "1m", "longest time of a request that is no watch",
+              flags.duration, "request_timeout_seconds"),
+        _Flag("--min-request-timeout", "SECONDS", "shortest time of a watch that names none",
+              flags.natural, "min_request_timeout_seconds"),
+        _Flag("--max-requests-inflight", "N", "reads at a time; 0 for no limit", flags.natural),
+        _Flag("--max-mutating-requests-inflight", "N", "writes at a time; 0 for no limit",
+              flags.natural),
+        _Flag("--v", "LEVEL", "how much to log, 0 to 10", flags.natural, "log_level"),
+    ),
+}  # fmt: skip
+
+
 def _parser() -> argparse.ArgumentParser:
+    """A flag that is absent leaves its option at the default."""
     parser = flags.Parser(PROGRAM, "Serve the Kubernetes API from etcd.")
-    _add_etcd_flags(parser.add_argument_group("etcd"))
-    _add_serving_flags(parser.add_argument_group("serving"))
-    _add_identity_flags(parser.add_argument_group("who may ask, and cluster settings"))
-    _add_limit_flags(parser.add_argument_group("limits"))
+    defaults = {field.name: field.default for field in fields(APIServerOptions)}
+    for title, members in _FLAGS.items():
+        group = parser.add_argument_group(title)
+        for flag in members:
+            name = flag.field or flag.name.removeprefix("--").replace("-", "_")
+            default = defaults[name]
+            shown = f" (default: {default})" if isinstance(default, str | int) and default else ""
+            group.add_argument(
+                flag.name,
+                *(["-v"] if flag.name == "--v" else []),
+                dest=name,
+                type=flag.type,
+                metavar=flag.metavar,
+                help=flag.text + shown,
+                default=argparse.SUPPRESS,
+                action="append" if name.endswith("_files") else "store",
+            )
     return parser
-
-
-def _default(name: str) -> Any:
-    return next(f.default for f in fields(APIServerOptions) if f.name == name)
-
-
-def _add(group: Any, flag: str, text: str, **more: Any) -> None:
-    """A flag whose default is that of the option of its name."""
-    name = more.setdefault("dest", flag.removeprefix("--").replace("-", "_"))
-    group.add_argument(flag, help=text, default=_default(name), **more)
-
-
-def _add_etcd_flags(group: Any) -> None:
-    group.add_argument("--etcd-servers", type=flags.urls, default=(), metavar="URLS",
-                       help="comma-separated URLs of etcd; required")  # fmt: skip
-    _add(group, "--etcd-prefix", "what keys begin with", metavar="PATH")
-    _add(group, "--etcd-cafile", "CA that signed etcd's certificate", metavar="FILE")
-    _add(group, "--etcd-certfile", "client certificate for etcd", metavar="FILE")
-    _add(group, "--etcd-keyfile", "its key", metavar="FILE")
-    _add(group, "--etcd-compaction-interval", "how often old revisions are dropped",
-         dest="etcd_compaction_interval_seconds", type=flags.duration, metavar="5m")  # fmt: skip
-    _add(group, "--event-ttl", "how long events are kept",
-         dest="event_ttl_seconds", type=flags.duration, metavar="1h")  # fmt: skip
-
-
-def _add_serving_flags(group: Any) -> None:
-    _add(group, "--bind-address", "address to listen on", type=flags.ip_address, metavar="IP")
-    _add(group, "--secure-port", "port to listen on; 0 takes a free one", type=flags.port,
-         metavar="PORT")  # fmt: skip
-    _add(group, "--advertise-address", "address of the Service kubernetes",
-         type=flags.ip_address, metavar="IP")  # fmt: skip
-    _add(group, "--tls-cert-file", "serving certificate", metavar="FILE")
-    _add(group, "--tls-private-key-file", "its key", metavar="FILE")
-    _add(group, "--cert-dir", "where a certificate is made without one", metavar="DIR")
-
-
-def _add_identity_flags(group: Any) -> None:
-    _add(group, "--client-ca-file", "CA of client certificates", metavar="FILE")
-    _add(group, "--token-auth-file", "CSV file of tokens: token,user,uid,groups", metavar="FILE")
-    _add(group, "--service-cluster-ip-range", "CIDR of Service addresses", type=flags.ip_range,
-         metavar="CIDR")  # fmt: skip
-    _add(group, "--service-node-port-range", "ports of Services of type NodePort",
-         type=flags.port_range, metavar="30000-32767")  # fmt: skip
-    _add(group, "--service-account-issuer", "issuer of ServiceAccount tokens", metavar="URL")
-    group.add_argument("--service-account-key-file", dest="service_account_key_files",
-                       action="append", default=[], metavar="FILE",
-                       help="key that verifies their tokens; may be given more than once"
-                       )  # fmt: skip
-    _add(group, "--service-account-signing-key-file", "key that signs them", metavar="FILE")
-
-
-def _add_limit_flags(group: Any) -> None:
-    _add(group, "--request-timeout", "longest time of a request that is no watch",
-         dest="request_timeout_seconds", type=flags.duration, metavar="1m")  # fmt: skip
-    _add(group, "--min-request-timeout", "shortest time of a watch without timeoutSeconds",
-         dest="min_request_timeout_seconds", type=flags.natural, metavar="SECONDS")  # fmt: skip
-    _add(group, "--max-requests-inflight", "reads at a time; 0 for no limit", type=flags.natural,
-         metavar="N")  # fmt: skip
-    _add(group, "--max-mutating-requests-inflight", "writes at a time; 0 for no limit",
-         type=flags.natural, metavar="N")  # fmt: skip
-    group.add_argument("-v", "--v", dest="log_level", type=flags.natural, default=0,
-                       metavar="LEVEL", help="how much to log: 0 to 10")  # fmt: skip
 
 
 def _end_with_parent() -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,7 +56,7 @@ async def keep_running(process: Supervised, report: Callable[[str], None]) -> No
 
 @dataclass(kw_only=True)
 class Component:
-    """A command of pyk8s as a child of this process. Its stderr goes to `log_file`.
+    """A command as a child of this process. What it prints goes to `log_file`.
 
     `inherited` are descriptors the child finds under the same numbers. The child closes the
     write end of `ready` after writing one byte to it, so `wait_until_ready` sees either the
@@ -65,7 +64,7 @@ class Component:
     """
 
     name: str
-    arguments: Sequence[str]
+    command: Sequence[str]
     log_file: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     inherited: Sequence[int] = ()
@@ -83,7 +82,7 @@ class Component:
         try:
             with self.log_file.open("ab") as log:
                 self._process = await asyncio.create_subprocess_exec(
-                    sys.executable, "-m", "pyk8s", *self.arguments,
+                    *self.command,
                     env=environment,
                     pass_fds=(*self.inherited, write_end),
                     stdin=subprocess.DEVNULL,
@@ -91,7 +90,7 @@ class Component:
                     stderr=log,
                     # Ctrl-C is ours to answer, in order.
                     start_new_session=True,
-                )  # fmt: skip
+                )
         finally:
             os.close(write_end)
 

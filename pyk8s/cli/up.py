@@ -245,7 +245,7 @@ class ControlPlane:
         for number, bound in enumerate(self.listeners):
             worker = Component(
                 name="apiserver" if len(self.listeners) == 1 else f"apiserver {number}",
-                arguments=("apiserver", *self._apiserver_flags(files)),
+                command=(sys.executable, "-m", "pyk8s", "apiserver", *self._flags(files)),
                 log_file=directory / f"apiserver-{number}.log",
                 environment={
                     apiserver.LISTEN_FD: str(bound.fileno()),
@@ -258,7 +258,7 @@ class ControlPlane:
             self.workers.append(worker)
             await worker.start()
 
-    def _apiserver_flags(self, files: certificates.Files) -> list[str]:
+    def _flags(self, files: certificates.Files) -> list[str]:
         servers = self.options.etcd_servers or ((self.etcd.url,) if self.etcd else ())
         named = {
             "--etcd-servers": ",".join(servers),
