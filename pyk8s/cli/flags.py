@@ -46,6 +46,9 @@ def natural(text: str) -> int:
 
 
 def ip_address(text: str) -> str:
+    """An address; empty stays empty, for argparse passes defaults through here as well."""
+    if not text:
+        return text
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:

@@ -181,7 +181,8 @@ class InFlightLimit:
     """So many reads and so many writes at a time; the rest wait in turn, and when too many
     wait already, 429. Long-running requests and everything that is not a resource pass freely.
 
-    A limit of 0 is none. Mirrors --max-requests-inflight and --max-mutating-requests-inflight, with a queue in front.
+    A limit of 0 is none. Mirrors --max-requests-inflight and --max-mutating-requests-inflight,
+    with a queue in front.
     """
 
     def __init__(self, read_only_max: int, mutating_max: int) -> None:
