@@ -1,132 +1,159 @@
 # SPDX-License-Identifier: Apache-2.0
-"""metav1.Time and metav1.MicroTime: RFC 3339 in UTC, to the second or to the microsecond.
+"""metav1.Time and metav1.MicroTime: reading a timestamp as Go does, and its canonical text.
 
-Both read any offset. A Time prints whole seconds and `Z`; a MicroTime prints, and demands, six
-digits of a fraction. The zero time (year 1) is null.
+Clients see two forms: whole seconds (`2026-01-02T03:04:05Z`) and exactly six fractional digits
+(`2026-01-02T03:04:05.000000Z`), both in UTC. Input may carry an offset; a Time may carry any
+fraction, which is cut off. The zero time, year 1 in UTC, is written as null. Faults are worded as
+Go's time.Parse words them.
 """
 
 from __future__ import annotations
 
-import datetime
 import re
+from datetime import UTC, datetime, timedelta
 
 from pyk8s.apimachinery.gojson import quoted_string
 
-_UTC = datetime.UTC
-_LAYOUT = "2006-01-02T15:04:05Z07:00"
-_LAYOUT_MICRO = "2006-01-02T15:04:05.000000Z07:00"
+_TIME_LAYOUT = "2006-01-02T15:04:05Z07:00"
+_MICRO_LAYOUT = "2006-01-02T15:04:05.000000Z07:00"
 
-_ZONE = r"(?:Z|[+-][0-9]{2}:[0-9]{2})"
-_DATE_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}"
-_is_canonical = re.compile(_DATE_TIME + "Z").fullmatch
-_is_time = re.compile(_DATE_TIME + r"(?:\.[0-9]+)?" + _ZONE).fullmatch
-_is_micro_time = re.compile(_DATE_TIME + r"\.[0-9]{6}" + _ZONE).fullmatch
-
-_ELEMENTS = (
-    ("[0-9]{4}", "2006"),
-    ("-", "-"),
-    ("[0-9]{2}", "01"),
-    ("-", "-"),
-    ("[0-9]{2}", "02"),
-    ("T", "T"),
-    ("[0-9]{2}", "15"),
-    (":", ":"),
-    ("[0-9]{2}", "04"),
-    (":", ":"),
-    ("[0-9]{2}", "05"),
+_PATTERN = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)([.,]\d+)?(?:Z|([+-])(\d\d):(\d\d))", re.ASCII
 )
-_FRACTION = (r"\.[0-9]{6}(?![0-9])", ".000000")
-_RANGES = (("month", 5, 12), ("day", 8, 31), ("hour", 11, 23), ("minute", 14, 59))
+_CANONICAL_TIME = re.compile(
+    r"(?!0000|0001-01-01T00:00:00)\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])"
+    r"T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\dZ",
+    re.ASCII,
+)
+
+# One step of a layout: what it must look like, how the layout spells it, its range's name.
+_STEPS = (
+    (re.compile(r"\d{4}", re.ASCII), "2006", "", 0, 9999),
+    (re.compile("-"), "-", "", 0, 0),
+    (re.compile(r"\d\d", re.ASCII), "01", "month", 1, 12),
+    (re.compile("-"), "-", "", 0, 0),
+    (re.compile(r"\d\d", re.ASCII), "02", "day", 1, 31),
+    (re.compile("T"), "T", "", 0, 0),
+    (re.compile(r"\d\d", re.ASCII), "15", "hour", 0, 23),
+    (re.compile(":"), ":", "", 0, 0),
+    (re.compile(r"\d\d", re.ASCII), "04", "minute", 0, 59),
+    (re.compile(":"), ":", "", 0, 0),
+    (re.compile(r"\d\d", re.ASCII), "05", "second", 0, 59),
+)
+_FRACTION = re.compile(r"[.,]\d+", re.ASCII)
+_SIX_DIGITS = re.compile(r"[.,]\d{6}", re.ASCII)
+_ZONE = re.compile(r"Z|[+-]\d\d:\d\d", re.ASCII)
+_ZONE_HOURS_MAX = 24
+_ZONE_MINUTES_MAX = 60
+
+# Go tells the zero time by the instant, whatever the offset it was written with.
+_ZERO = datetime(1, 1, 1, tzinfo=UTC)
 
 
-def parse(text: str) -> datetime.datetime:
-    """An aware datetime in UTC; raises ValueError with Go's words."""
-    return _parse(text, _is_time(text) is not None, _LAYOUT)
+def parse(text: str) -> datetime:
+    """A Time as an aware datetime in UTC; raises ValueError."""
+    return _parse(text, _TIME_LAYOUT)
 
 
-def parse_micro(text: str) -> datetime.datetime:
-    """As parse, for a text with exactly six digits of a fraction."""
-    return _parse(text, _is_micro_time(text) is not None, _LAYOUT_MICRO)
+def parse_micro(text: str) -> datetime:
+    """A MicroTime as an aware datetime in UTC; raises ValueError, also without six digits."""
+    return _parse(text, _MICRO_LAYOUT)
 
 
-def format(moment: datetime.datetime) -> str:
+def format(moment: datetime) -> str:
     """An aware datetime as a Time, its fraction cut off."""
-    moment = moment.astimezone(_UTC)
-    return moment.strftime(f"{moment.year:04d}-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
 
 
-def format_micro(moment: datetime.datetime) -> str:
+def format_micro(moment: datetime) -> str:
     """An aware datetime as a MicroTime."""
-    moment = moment.astimezone(_UTC)
-    return moment.strftime(f"{moment.year:04d}-%m-%dT%H:%M:%S.%fZ")
-
-
-def canonical(text: str) -> str | None:
-    """The text a server answers for a Time; None for the zero time. Raises ValueError."""
-    moment = parse(text)
-    if _is_zero(moment):
-        return None
-    return text if _is_canonical(text) else format(moment)
-
-
-def canonical_micro(text: str) -> str | None:
-    """The text a server answers for a MicroTime; None for the zero time. Raises ValueError."""
-    moment = parse_micro(text)
-    return None if _is_zero(moment) else format_micro(moment)
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def now() -> str:
     """This second as a Time."""
-    return format(datetime.datetime.now(_UTC))
+    return format(datetime.now(UTC))
 
 
 def now_micro() -> str:
     """This microsecond as a MicroTime."""
-    return format_micro(datetime.datetime.now(_UTC))
+    return format_micro(datetime.now(UTC))
 
 
-def _is_zero(moment: datetime.datetime) -> bool:
-    return moment.year == 1 and moment == datetime.datetime(1, 1, 1, tzinfo=_UTC)
+def canonical(text: str) -> str | None:
+    """A Time as it is written out; None for the zero time. Raises ValueError."""
+    if _CANONICAL_TIME.fullmatch(text):
+        return text
+    moment = _parse(text, _TIME_LAYOUT)
+    return None if moment == _ZERO else format(moment)
 
 
-def _parse(text: str, has_form: bool, layout: str) -> datetime.datetime:
-    if not has_form:
-        raise ValueError(_form_fault(text, layout))
+def canonical_micro(text: str) -> str | None:
+    """A MicroTime as it is written out; None for the zero time. Raises ValueError."""
+    moment = _parse(text, _MICRO_LAYOUT)
+    return None if moment == _ZERO else format_micro(moment)
+
+
+def _parse(text: str, layout: str) -> datetime:
+    found = _PATTERN.fullmatch(text)
+    if found is None or (layout == _MICRO_LAYOUT and len(found[7] or "") != 7):
+        raise ValueError(_fault(text, layout))
     try:
-        # The standard library reads six digits of a fraction and cuts the rest, as wanted.
-        return datetime.datetime.fromisoformat(text).astimezone(_UTC)
+        return _moment(found)
     except (ValueError, OverflowError):
-        raise ValueError(_range_fault(text)) from None
+        raise ValueError(_fault(text, layout)) from None
 
 
-def _form_fault(text: str, layout: str) -> str:
-    elements = [*_ELEMENTS, _FRACTION] if layout == _LAYOUT_MICRO else list(_ELEMENTS)
-    place = 0
-    for pattern, name in elements:
-        found = re.compile(pattern).match(text, place)
+def _moment(found: re.Match[str]) -> datetime:
+    year, month, day, hour, minute, second = (int(found[i]) for i in range(1, 7))
+    micros = int((found[7] or ".0")[1:7].ljust(6, "0"))
+    moment = datetime(year, month, day, hour, minute, second, micros, tzinfo=UTC)
+    if found[8]:
+        hours, minutes = int(found[9]), int(found[10])
+        if hours > _ZONE_HOURS_MAX or minutes > _ZONE_MINUTES_MAX:
+            raise ValueError("zone offset out of range")
+        offset = timedelta(hours=hours, minutes=minutes)
+        moment = moment - offset if found[8] == "+" else moment + offset
+    return moment
+
+
+def _fault(text: str, layout: str) -> str:
+    """The sentence of Go's time.ParseError for a text the layout does not fit."""
+    rest = text
+    for pattern, element, name, low, high in _STEPS:
+        found = pattern.match(rest)
         if found is None:
-            return _cannot_parse(text, layout, text[place:], name)
-        place = found.end()
-    if layout == _LAYOUT:
-        fraction = re.compile(r"\.[0-9]+").match(text, place)
-        place = fraction.end() if fraction else place
-    zone = re.compile(_ZONE).match(text, place)
-    if zone is None:
-        return _cannot_parse(text, layout, text[place:], "Z07:00")
-    return f"parsing time {quoted_string(text)}: extra text: {quoted_string(text[zone.end() :])}"
+            return _cannot(text, layout, rest, element)
+        if name and not low <= int(found[0]) <= high:
+            return f"parsing time {quoted_string(text)}: {name} out of range"
+        rest = rest[found.end() :]
+    if layout == _MICRO_LAYOUT:
+        found = _SIX_DIGITS.match(rest)
+        if found is None:
+            return _cannot(text, layout, rest, ".000000")
+    else:
+        found = _FRACTION.match(rest)
+    rest = rest[found.end() :] if found else rest
+    return _zone_fault(text, layout, rest)
 
 
-def _cannot_parse(text: str, layout: str, rest: str, name: str) -> str:
+def _zone_fault(text: str, layout: str, rest: str) -> str:
+    found = _ZONE.match(rest)
+    if found is None:
+        return _cannot(text, layout, rest, "Z07:00")
+    if found[0] != "Z":
+        if int(found[0][1:3]) > _ZONE_HOURS_MAX:
+            return f"parsing time {quoted_string(text)}: time zone offset hour out of range"
+        if int(found[0][4:6]) > _ZONE_MINUTES_MAX:
+            return f"parsing time {quoted_string(text)}: time zone offset minute out of range"
+    rest = rest[found.end() :]
+    if rest:
+        return f"parsing time {quoted_string(text)}: extra text: {quoted_string(rest)}"
+    return f"parsing time {quoted_string(text)}: day out of range"
+
+
+def _cannot(text: str, layout: str, rest: str, element: str) -> str:
     return (
         f"parsing time {quoted_string(text)} as {quoted_string(layout)}: "
-        f"cannot parse {quoted_string(rest)} as {quoted_string(name)}"
+        f"cannot parse {quoted_string(rest)} as {quoted_string(element)}"
     )
-
-
-def _range_fault(text: str) -> str:
-    for name, place, highest in _RANGES:
-        number = int(text[place : place + 2])
-        if number > highest or (number == 0 and name in ("month", "day")):
-            return f"parsing time {quoted_string(text)}: {name} out of range"
-    name = "second" if int(text[17:19]) > 59 else "day"
-    return f"parsing time {quoted_string(text)}: {name} out of range"

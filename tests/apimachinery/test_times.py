@@ -19,7 +19,11 @@ from pyk8s.apimachinery import times
         ("2024-01-02T03:04:05+02:00", "2024-01-02T01:04:05Z"),
         ("2024-01-01T00:30:00+01:00", "2023-12-31T23:30:00Z"),
         ("2024-01-02T03:04:05-00:30", "2024-01-02T03:34:05Z"),
+        ("2024-01-02T03:04:05,5Z", "2024-01-02T03:04:05Z"),
+        ("2024-12-31T23:04:05-02:30", "2025-01-01T01:34:05Z"),
+        ("2024-02-29T00:00:00Z", "2024-02-29T00:00:00Z"),
         ("0001-01-01T00:00:00Z", None),
+        ("0001-01-01T01:00:00+01:00", None),
         ("0001-01-01T00:00:01Z", "0001-01-01T00:00:01Z"),
         ("0099-01-01T00:00:01+00:00", "0099-01-01T00:00:01Z"),
     ],
@@ -61,6 +65,7 @@ LAYOUT = "2006-01-02T15:04:05Z07:00"
         ("2024-01-02T24:04:05Z", 'parsing time "2024-01-02T24:04:05Z": hour out of range'),
         ("2024-01-02T03:60:05Z", 'parsing time "2024-01-02T03:60:05Z": minute out of range'),
         ("2024-01-02T03:04:60Z", 'parsing time "2024-01-02T03:04:60Z": second out of range'),
+        ("2024-01-02T03:04:05+25:00", 'parsing time "2024-01-02T03:04:05+25:00": time zone offset hour out of range'),
         ("2024-01-02T03:04:05Z\n", 'parsing time "2024-01-02T03:04:05Z\\n": extra text: "\\n"'),
     ],
 )  # fmt: skip
@@ -77,7 +82,7 @@ def test_errors(text: str, message: str) -> None:
 )
 def test_micro_time_wants_six_digits(text: str) -> None:
     """A MicroTime with another fraction is refused."""
-    with pytest.raises(ValueError, match=r'as "\.000000"'):
+    with pytest.raises(ValueError, match="cannot parse"):
         times.canonical_micro(text)
 
 
