@@ -13,7 +13,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from pyk8s.apimachinery import gotime, quantity
+from pyk8s.apimachinery import quantity, times
 from pyk8s.apis.structural_errors import ValueFault, bad_number, mismatch
 
 # Called with the value and the list that collects unknown fields: (the object, the key).
@@ -134,8 +134,8 @@ def _moment(canonical: Callable[[str], str | None]) -> Reader:
     return read
 
 
-time_text = _moment(gotime.canonical_time)
-micro_time_text = _moment(gotime.canonical_micro_time)
+time_text = _moment(times.canonical)
+micro_time_text = _moment(times.canonical_micro)
 
 
 def base64_text(value: Any, unknown: Unknown) -> Any:

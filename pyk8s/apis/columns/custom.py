@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
-from pyk8s.apimachinery import codec, gotime, jsonpath
+from pyk8s.apimachinery import codec, jsonpath, times
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.apis.columns import ages
 from pyk8s.apis.columns.definition import CREATED_AT, NAME, Column, Columns
@@ -87,7 +87,7 @@ def _date(value: Any, now: float) -> str | None:
     if not value:
         return ages.since(None, now)
     try:
-        return ages.since(gotime.canonical_time(value), now)
+        return ages.since(times.canonical(value), now)
     except ValueError:
         return "<invalid>"
 

@@ -3,7 +3,8 @@
 
 Clients see two forms: whole seconds (`2026-01-02T03:04:05Z`) and exactly six fractional digits
 (`2026-01-02T03:04:05.000000Z`), both in UTC. Input may carry an offset; a Time may carry any
-fraction, which is cut off. The zero time, year 1 in UTC, is written as null.
+fraction, which is cut off. The zero time, year 1 in UTC, is written as null. Faults are worded as
+Go's time.Parse words them.
 """
 
 from __future__ import annotations
@@ -45,36 +46,62 @@ _ZONE = re.compile(r"Z|[+-]\d\d:\d\d", re.ASCII)
 _ZONE_HOURS_MAX = 24
 _ZONE_MINUTES_MAX = 60
 
+# Go tells the zero time by the instant, whatever the offset it was written with.
+_ZERO = datetime(1, 1, 1, tzinfo=UTC)
 
-def canonical_time(text: str) -> str | None:
-    """A Time as it is written out; None for the zero time. Raises ValueError in Go's words."""
+
+def parse(text: str) -> datetime:
+    """A Time as an aware datetime in UTC; raises ValueError."""
+    return _parse(text, _TIME_LAYOUT)
+
+
+def parse_micro(text: str) -> datetime:
+    """A MicroTime as an aware datetime in UTC; raises ValueError, also without six digits."""
+    return _parse(text, _MICRO_LAYOUT)
+
+
+def format(moment: datetime) -> str:
+    """An aware datetime as a Time, its fraction cut off."""
+    return moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
+
+
+def format_micro(moment: datetime) -> str:
+    """An aware datetime as a MicroTime."""
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+
+
+def now() -> str:
+    """This second as a Time."""
+    return format(datetime.now(UTC))
+
+
+def now_micro() -> str:
+    """This microsecond as a MicroTime."""
+    return format_micro(datetime.now(UTC))
+
+
+def canonical(text: str) -> str | None:
+    """A Time as it is written out; None for the zero time. Raises ValueError."""
     if _CANONICAL_TIME.fullmatch(text):
         return text
     moment = _parse(text, _TIME_LAYOUT)
-    return None if moment is None else _text(moment)
+    return None if moment == _ZERO else format(moment)
 
 
-def canonical_micro_time(text: str) -> str | None:
-    """A MicroTime as it is written out; None for the zero time. Raises ValueError in Go's words:
-    the fraction must have six digits."""
+def canonical_micro(text: str) -> str | None:
+    """A MicroTime as it is written out; None for the zero time. Raises ValueError."""
     moment = _parse(text, _MICRO_LAYOUT)
-    return None if moment is None else f"{_text(moment)[:-1]}.{moment.microsecond:06d}Z"
+    return None if moment == _ZERO else format_micro(moment)
 
 
-def _text(moment: datetime) -> str:
-    return moment.replace(microsecond=0, tzinfo=None).isoformat() + "Z"
-
-
-def _parse(text: str, layout: str) -> datetime | None:
+def _parse(text: str, layout: str) -> datetime:
     found = _PATTERN.fullmatch(text)
     if found is None or (layout == _MICRO_LAYOUT and len(found[7] or "") != 7):
         raise ValueError(_fault(text, layout))
     try:
-        moment = _moment(found)
+        return _moment(found)
     except (ValueError, OverflowError):
         raise ValueError(_fault(text, layout)) from None
-    # Go tells the zero time by the instant, whatever the offset it was written with.
-    return None if moment == datetime(1, 1, 1, tzinfo=UTC) else moment
 
 
 def _moment(found: re.Match[str]) -> datetime:
