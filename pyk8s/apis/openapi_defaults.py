@@ -3,14 +3,14 @@
 
 Upstream derives them from its Go types: a field that is a struct by value defaults to `{}`, one
 that is always written defaults to its zero value, one that is a pointer to nothing. The schemas
-do not tell these apart, so the structs held by value stand here; explicit defaults too.
+do not tell these apart, `presence` does. Explicit defaults stand here.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from pyk8s.apis import schemas
+from pyk8s.apis import presence, schemas
 from pyk8s.apis.schemas import Schema
 
 _ZERO: dict[str, Any] = {"string": "", "integer": 0, "number": 0, "boolean": False}
@@ -39,11 +39,11 @@ def default_of_property(name: str, field: str, property_: Schema, *, required: b
     explicit = _EXPLICIT.get(name, {}).get(field)
     if explicit is not None:
         return explicit
+    flag = (presence.of(name) or {}).get(field, presence.PLAIN)
     if "$ref" in property_:
-        return {} if _is_by_value(name, field, property_) else None
-    if not required or field in _REQUIRED_POINTERS.get(name, ()):
-        return None
-    return _zero_of(property_)
+        by_value = flag == presence.STRUCT
+        return {} if by_value and schemas.ref_name(property_["$ref"]) not in _OWN_FORM else None
+    return _zero_of(property_) if required and flag != presence.POINTER else None
 
 
 def default_of_element(element: Schema) -> Any:
@@ -57,16 +57,6 @@ def _zero_of(described: Schema) -> Any:
     if described.get("format") == "byte":
         return None  # a slice, though it travels as a string
     return _ZERO.get(described.get("type", ""))
-
-
-def _is_by_value(name: str, field: str, property_: Schema) -> bool:
-    if schemas.ref_name(property_["$ref"]) in _OWN_FORM:
-        return False
-    if field == "metadata":
-        return True
-    if field in ("spec", "status") and schemas.GVK_EXTENSION in schemas.definition(name):
-        return True
-    return field in _BY_VALUE.get(name, ())
 
 
 def _core(fields: dict[str, Any]) -> dict[str, Any]:
@@ -105,113 +95,3 @@ _EXPLICIT: dict[str, dict[str, Any]] = _core(
         "ServicePort": {"protocol": "TCP"},
     }
 )
-
-# Scalars that must be given and are pointers all the same.
-_REQUIRED_POINTERS = {
-    "io.k8s.api.admissionregistration.v1.MutatingWebhook": ("sideEffects",),
-    "io.k8s.api.admissionregistration.v1.ValidatingWebhook": ("sideEffects",),
-    "io.k8s.api.core.v1.EvictionResponder": ("priority",),
-    "io.k8s.api.networking.v1.HTTPIngressPath": ("pathType",),
-}
-
-# Structs held by value, beside metadata everywhere and spec and status of kinds.
-_BY_VALUE: dict[str, tuple[str, ...]] = {
-    "io.k8s.api.admissionregistration.v1.MutatingWebhook": ("clientConfig",),
-    "io.k8s.api.admissionregistration.v1.ValidatingWebhook": ("clientConfig",),
-    "io.k8s.api.apps.v1.DaemonSetSpec": (
-        "template",
-        "updateStrategy",
-    ),
-    "io.k8s.api.apps.v1.DeploymentSpec": (
-        "strategy",
-        "template",
-    ),
-    "io.k8s.api.apps.v1.ReplicaSetSpec": ("template",),
-    "io.k8s.api.apps.v1.StatefulSetSpec": (
-        "template",
-        "updateStrategy",
-    ),
-    "io.k8s.api.authentication.v1.SelfSubjectReviewStatus": ("userInfo",),
-    "io.k8s.api.authentication.v1.TokenReviewStatus": ("user",),
-    "io.k8s.api.autoscaling.v1.HorizontalPodAutoscalerSpec": ("scaleTargetRef",),
-    "io.k8s.api.autoscaling.v2.ContainerResourceMetricSource": ("target",),
-    "io.k8s.api.autoscaling.v2.ContainerResourceMetricStatus": ("current",),
-    "io.k8s.api.autoscaling.v2.ExternalMetricSource": (
-        "metric",
-        "target",
-    ),
-    "io.k8s.api.autoscaling.v2.ExternalMetricStatus": (
-        "current",
-        "metric",
-    ),
-    "io.k8s.api.autoscaling.v2.HorizontalPodAutoscalerSpec": ("scaleTargetRef",),
-    "io.k8s.api.autoscaling.v2.ObjectMetricSource": (
-        "describedObject",
-        "metric",
-        "target",
-    ),
-    "io.k8s.api.autoscaling.v2.ObjectMetricStatus": (
-        "current",
-        "describedObject",
-        "metric",
-    ),
-    "io.k8s.api.autoscaling.v2.PodsMetricSource": (
-        "metric",
-        "target",
-    ),
-    "io.k8s.api.autoscaling.v2.PodsMetricStatus": (
-        "current",
-        "metric",
-    ),
-    "io.k8s.api.autoscaling.v2.ResourceMetricSource": ("target",),
-    "io.k8s.api.autoscaling.v2.ResourceMetricStatus": ("current",),
-    "io.k8s.api.batch.v1.CronJobSpec": ("jobTemplate",),
-    "io.k8s.api.batch.v1.JobSpec": ("template",),
-    "io.k8s.api.batch.v1.JobTemplateSpec": ("spec",),
-    "io.k8s.api.core.v1.Binding": ("target",),
-    "io.k8s.api.core.v1.Container": ("resources",),
-    "io.k8s.api.core.v1.ContainerStatus": (
-        "lastState",
-        "state",
-    ),
-    "io.k8s.api.core.v1.EphemeralContainer": ("resources",),
-    "io.k8s.api.core.v1.Event": (
-        "involvedObject",
-        "source",
-    ),
-    "io.k8s.api.core.v1.NodeDaemonEndpoints": ("kubeletEndpoint",),
-    "io.k8s.api.core.v1.NodeStatus": (
-        "daemonEndpoints",
-        "nodeInfo",
-    ),
-    "io.k8s.api.core.v1.PersistentVolumeClaimSpec": ("resources",),
-    "io.k8s.api.core.v1.PersistentVolumeClaimTemplate": ("spec",),
-    "io.k8s.api.core.v1.PodTemplate": ("template",),
-    "io.k8s.api.core.v1.PodTemplateSpec": ("spec",),
-    "io.k8s.api.core.v1.PreferredSchedulingTerm": ("preference",),
-    "io.k8s.api.core.v1.ServiceStatus": ("loadBalancer",),
-    "io.k8s.api.core.v1.WeightedPodAffinityTerm": ("podAffinityTerm",),
-    "io.k8s.api.discovery.v1.Endpoint": ("conditions",),
-    "io.k8s.api.events.v1.Event": (
-        "deprecatedSource",
-        "regarding",
-    ),
-    "io.k8s.api.flowcontrol.v1.FlowSchemaSpec": ("priorityLevelConfiguration",),
-    "io.k8s.api.flowcontrol.v1.LimitedPriorityLevelConfiguration": ("limitResponse",),
-    "io.k8s.api.networking.v1.HTTPIngressPath": ("backend",),
-    "io.k8s.api.networking.v1.IngressServiceBackend": ("port",),
-    "io.k8s.api.networking.v1.IngressStatus": ("loadBalancer",),
-    "io.k8s.api.networking.v1.NetworkPolicySpec": ("podSelector",),
-    "io.k8s.api.rbac.v1.ClusterRoleBinding": ("roleRef",),
-    "io.k8s.api.rbac.v1.RoleBinding": ("roleRef",),
-    "io.k8s.api.resource.v1.AllocationResult": ("devices",),
-    "io.k8s.api.resource.v1.DeviceTaintRuleSpec": ("taint",),
-    "io.k8s.api.resource.v1.ResourceClaimSpec": ("devices",),
-    "io.k8s.api.resource.v1.ResourceClaimTemplateSpec": ("spec",),
-    "io.k8s.api.resource.v1.ResourceSliceSpec": ("pool",),
-    "io.k8s.api.storage.v1.VolumeAttachmentSpec": ("source",),
-    "io.k8s.api.storagemigration.v1.StorageVersionMigrationSpec": ("resource",),
-    f"{_EXTENSIONS}.CustomResourceDefinitionSpec": ("names",),
-    f"{_EXTENSIONS}.CustomResourceDefinitionStatus": ("acceptedNames",),
-    f"{_META}.APIGroup": ("preferredVersion",),
-}

@@ -14,7 +14,7 @@ from typing import Any
 
 from pyk8s.apimachinery import codec
 from pyk8s.apimachinery.gvk import GroupVersionKind
-from pyk8s.apis import openapi_operations, openapi_paths, schemas
+from pyk8s.apis import discovery, openapi_operations, openapi_paths, schemas
 from pyk8s.apis.openapi_operations import STRING, Operation
 from pyk8s.apis.openapi_parameters import Parameter
 from pyk8s.apis.schemas import Schema
@@ -58,6 +58,11 @@ def build(
         "securityDefinitions": _SECURITY_DEFINITIONS,
         "swagger": "2.0",
     }
+
+
+def etag(document: bytes) -> str:
+    """The ETag header of the encoded document; upstream makes it as for discovery."""
+    return discovery.etag(document)
 
 
 class _SharedParameters:

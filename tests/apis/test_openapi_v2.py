@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pyk8s.apimachinery import codec
 from pyk8s.apis import openapi_v2, schemas, scheme
 
 
@@ -74,3 +75,12 @@ def test_head_of_the_document(swagger: dict[str, Any]) -> None:
     assert swagger["info"] == {"title": "Kubernetes", "version": "v1.37.0"}
     assert swagger["security"] == [{"BearerToken": []}]
     assert swagger["securityDefinitions"]["BearerToken"]["name"] == "authorization"
+
+
+def test_etag_follows_the_content(swagger: dict[str, Any]) -> None:
+    """The same resources give the same tag, fewer another."""
+    resources = scheme.builtin().resources
+    again = openapi_v2.build(resources, version="v1.37.0")
+    fewer = openapi_v2.build(resources[:-1], version="v1.37.0")
+    tags = [openapi_v2.etag(codec.encode_json(one)) for one in (swagger, again, fewer)]
+    assert tags[0] == tags[1] != tags[2]
