@@ -16,6 +16,7 @@ import ast
 import importlib.util
 import re
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,19 +72,24 @@ def operations(directory: Path) -> Iterator[Operation]:
     for path in sorted(directory.iterdir()):
         if not _MODULES.match(path.name):
             continue
-        for node in ast.parse(path.read_text()).body:
-            if isinstance(node, ast.ClassDef):
-                yield from _of_class(node)
+        functions = {f.name: f for f in _methods(path.read_text())}
+        for name, function in functions.items():
+            if name.endswith("_serialize"):
+                public = name[1 : -len("_serialize")]
+                operation = _operation(public, function, functions[public + "_with_http_info"])
+                if _PATH.match(operation.path):
+                    yield operation
 
 
-def _of_class(node: ast.ClassDef) -> Iterator[Operation]:
-    functions = {f.name: f for f in node.body if isinstance(f, ast.FunctionDef)}
-    for name, function in functions.items():
-        if name.startswith("_") and name.endswith("_serialize"):
-            public = name[1 : -len("_serialize")]
-            operation = _operation(public, function, functions[public + "_with_http_info"])
-            if operation.path.count("{plural}") == 0 and _PATH.match(operation.path):
-                yield operation
+def _methods(source: str) -> Iterator[ast.FunctionDef]:
+    """The two methods of each operation that tell; parsing the others takes most of the time."""
+    for chunk in source.split("\n    def ")[1:]:
+        name = chunk.partition("(")[0]
+        if name.endswith(("_with_http_info", "_serialize")):
+            body = chunk.partition("\n    @")[0]
+            (function,) = ast.parse(textwrap.dedent("    def " + body)).body
+            assert isinstance(function, ast.FunctionDef)
+            yield function
 
 
 def _operation(name: str, serialize: ast.FunctionDef, call: ast.FunctionDef) -> Operation:
@@ -92,10 +98,10 @@ def _operation(name: str, serialize: ast.FunctionDef, call: ast.FunctionDef) -> 
     for node in ast.walk(serialize):
         if isinstance(node, ast.keyword) and isinstance(node.value, ast.Constant):
             keywords[node.arg or ""] = node.value.value
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "_query_params.append":
+        elif isinstance(node, ast.Call) and _is_query_append(node.func):
             queries.append(ast.literal_eval(node.args[0].elts[0]))  # type: ignore[attr-defined]
     responses: dict[str, str | None] = {}
-    for node in ast.walk(call):
+    for node in call.body:
         if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == "_response_types_map":
             responses = ast.literal_eval(node.value)  # type: ignore[arg-type]
     named = [
@@ -111,6 +117,15 @@ def _operation(name: str, serialize: ast.FunctionDef, call: ast.FunctionDef) -> 
         queries=tuple(queries),
         model=next((model for model in responses.values() if model), ""),
         named=named[0] if named else "",
+    )
+
+
+def _is_query_append(function: ast.expr) -> bool:
+    return (
+        isinstance(function, ast.Attribute)
+        and function.attr == "append"
+        and isinstance(function.value, ast.Name)
+        and function.value.id == "_query_params"
     )
 
 

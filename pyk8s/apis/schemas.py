@@ -17,7 +17,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +92,28 @@ def resolve(ref: str) -> Schema:
     return _definition(ref_name(ref))
 
 
+def names_by_gvk(definitions: Mapping[str, Schema]) -> dict[GroupVersionKind, str]:
+    """The definitions that say which kinds they describe, by kind."""
+    return {
+        GroupVersionKind(gvk["group"], gvk["version"], gvk["kind"]): name
+        for name, schema in definitions.items()
+        for gvk in schema.get(GVK_EXTENSION, ())
+    }
+
+
+def references(schema: Any, prefix: str) -> Iterator[str]:
+    """The names that a schema refers to, at any depth, by references that begin with `prefix`."""
+    if isinstance(schema, dict):
+        ref = schema.get("$ref")
+        if isinstance(ref, str) and ref.startswith(prefix):
+            yield ref[len(prefix) :]
+        for inner in schema.values():
+            yield from references(inner, prefix)
+    elif isinstance(schema, list):
+        for inner in schema:
+            yield from references(inner, prefix)
+
+
 def restore(schema: Mapping[str, Any]) -> Schema:
     """Undo the source's alterations in one schema, at every depth."""
     return {key: _restore_value(key, value) for key, value in schema.items()}
@@ -144,8 +166,4 @@ def _path() -> Path:
 
 @functools.cache
 def _names_by_gvk() -> dict[GroupVersionKind, str]:
-    return {
-        GroupVersionKind(gvk["group"], gvk["version"], gvk["kind"]): name
-        for name, schema in _source().items()
-        for gvk in schema.get(GVK_EXTENSION, ())
-    }
+    return names_by_gvk(_source())

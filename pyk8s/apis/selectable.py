@@ -22,20 +22,33 @@ NAME = "metadata.name"
 NAMESPACE = "metadata.namespace"
 
 
+NOT_SUPPORTED = "field label not supported: {key}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selectable:
-    """The selectable fields of one stored resource.
+    """The selectable fields of one kind, in one version.
 
     `allowed` are the keys a client may use in the stored version's words. `aliases` lead from
     other keys to those. `fields_of` gives every selectable field of an object, as text; a
     field that upstream accepts but never fills reads as empty. `indexed` are the fields that
-    deserve an index, because controllers watch by them.
+    deserve an index, because controllers watch by them. `refusal` is upstream's word for any
+    other key, with the places `key` and `quoted`.
     """
 
     allowed: frozenset[str]
     fields_of: Callable[[Object], Fields]
     aliases: Mapping[str, str] = field(default_factory=dict)
     indexed: tuple[str, ...] = ()
+    refusal: str = NOT_SUPPORTED
+
+    def convert(self, key: str, value: str) -> tuple[str, str]:
+        """The key as stored, and the value; raises ValueError for a key that is not allowed."""
+        if key in self.aliases:
+            return self.aliases[key], value
+        if key in self.allowed:
+            return key, value
+        raise ValueError(self.refusal.format(key=key, quoted=quoted_string(key)))
 
 
 def of(resource: GroupResource) -> Selectable:
@@ -44,22 +57,8 @@ def of(resource: GroupResource) -> Selectable:
 
 
 def convert_field_selector(gvk: GroupVersionKind, key: str, value: str) -> tuple[str, str]:
-    """The key as stored, and the value; raises ValueError with upstream's words for a key that
-    this kind cannot be selected by."""
-    known = _BY_KIND.get(gvk)
-    if known is None:
-        if key in (NAME, NAMESPACE):
-            return key, value
-        raise ValueError(
-            f"{quoted_string(key)} is not a known field selector: only "
-            f"{quoted_string(NAME)}, {quoted_string(NAMESPACE)}"
-        )
-    if key in known.aliases:
-        return known.aliases[key], value
-    if key in known.allowed:
-        return key, value
-    refusal = _REFUSALS.get(gvk.kind, "field label not supported: {key}")
-    raise ValueError(refusal.format(key=key, quoted=quoted_string(key)))
+    """`Selectable.convert` for a built-in kind."""
+    return _BY_KIND.get(gvk, METADATA_ONLY).convert(key, value)
 
 
 def metadata_fields(obj: Object) -> Fields:
@@ -71,7 +70,11 @@ def metadata_fields(obj: Object) -> Fields:
     return fields
 
 
-METADATA_ONLY = Selectable(allowed=frozenset({NAME, NAMESPACE}), fields_of=metadata_fields)
+METADATA_ONLY = Selectable(
+    allowed=frozenset({NAME, NAMESPACE}),
+    fields_of=metadata_fields,
+    refusal=f'{{quoted}} is not a known field selector: only "{NAME}", "{NAMESPACE}"',
+)
 
 
 def _bool(value: Any) -> str:
@@ -169,9 +172,14 @@ def _selectable(
     *keys: str,
     aliases: Mapping[str, str] | None = None,
     indexed: tuple[str, ...] = (),
+    refusal: str = NOT_SUPPORTED,
 ) -> Selectable:
     return Selectable(
-        allowed=frozenset(keys), fields_of=fields_of, aliases=aliases or {}, indexed=indexed
+        allowed=frozenset(keys),
+        fields_of=fields_of,
+        aliases=aliases or {},
+        indexed=indexed,
+        refusal=refusal,
     )
 
 
@@ -246,7 +254,12 @@ _KINDS: tuple[tuple[GroupVersionKind, str, Selectable], ...] = (
     (
         GroupVersionKind("batch", "v1", "Job"),
         "jobs",
-        _selectable(_job_fields, *_BOTH, "status.successful"),
+        _selectable(
+            _job_fields,
+            *_BOTH,
+            "status.successful",
+            refusal="field label {quoted} not supported for Job",
+        ),
     ),
     (
         GroupVersionKind(_CERTIFICATES, "v1", "CertificateSigningRequest"),
@@ -279,18 +292,11 @@ _KINDS: tuple[tuple[GroupVersionKind, str, Selectable], ...] = (
             "spec.nodeName",
             "spec.driver",
             indexed=("spec.nodeName",),
+            refusal=("field label not supported for resource.k8s.io/v1, Kind=ResourceSlice: {key}"),
         ),
     ),
 )
 _BY_KIND = {gvk: selectable for gvk, _, selectable in _KINDS}
 _BY_RESOURCE = {
     GroupResource(gvk.group, resource): selectable for gvk, resource, selectable in _KINDS
-}
-
-# Two kinds have words of their own upstream.
-_REFUSALS = {
-    "Job": "field label {quoted} not supported for Job",
-    "ResourceSlice": (
-        "field label not supported for resource.k8s.io/v1, Kind=ResourceSlice: {key}"
-    ),
 }

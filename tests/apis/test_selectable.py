@@ -172,3 +172,13 @@ def test_fields_and_keys_belong_together() -> None:
         askable = entry.allowed | set(entry.aliases.values()) | {selectable.NAMESPACE}
         assert set(entry.fields_of({"metadata": meta})) <= askable
         assert set(entry.indexed) <= askable
+
+
+def test_custom_kinds_bring_their_own() -> None:
+    """A kind that is not built in converts by the Selectable made for it."""
+    widget = selectable.Selectable(
+        allowed=frozenset({"metadata.name", "spec.color"}), fields_of=selectable.metadata_fields
+    )
+    assert widget.convert("spec.color", "red") == ("spec.color", "red")
+    with pytest.raises(ValueError, match=r"^field label not supported: spec\.size$"):
+        widget.convert("spec.size", "1")
