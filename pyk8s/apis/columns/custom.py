@@ -3,7 +3,7 @@
 
 Mirrors apiextensions-apiserver's `customresource/tableconvertor`: Name comes first, then each
 additionalPrinterColumn; a path that selects nothing, or a value that is not of the column's type,
-leaves the cell null, which kubectl prints as `<none>`.
+leaves the cell null, which kubectl prints as nothing.
 """
 
 from __future__ import annotations

@@ -53,18 +53,14 @@ class Column:
         }
 
 
-def no_conditions(obj: Object) -> list[dict[str, str]]:
-    return []
-
-
 @dataclass(frozen=True, kw_only=True)
 class Columns:
     """How one kind prints. `cells` takes an object in any served version, reads what is missing
-    as Go's zero value, and leaves the object as it was. `conditions` are of the row."""
+    as Go's zero value, and leaves the object as it was; few kinds have `conditions`."""
 
     columns: tuple[Column, ...]
     cells: Cells
-    conditions: Conditions = no_conditions
+    conditions: Conditions | None = None
     in_list: InList | None = None
 
     @functools.cached_property

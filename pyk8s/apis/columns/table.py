@@ -12,14 +12,17 @@ pkg/endpoints/handlers/response.go.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pyk8s.apimachinery import codec, errors, field
 from pyk8s.apimachinery.gvk import Object
-from pyk8s.apis.columns.definition import Cells, Columns
+from pyk8s.apis.columns.definition import Columns
 
 METADATA, OBJECT, NONE = "Metadata", "Object", "None"
+# (object) -> what its row holds of it
+_Included = Callable[[Object], Object | None]
+
 _INCLUDE_OBJECT = ("", METADATA, OBJECT, NONE)
 
 
@@ -49,7 +52,8 @@ def table_for(
     cells = columns.cells
     if columns.in_list is not None:
         objects, cells = columns.in_list(objects)
-    rows = [_row(obj, columns, cells, include_object, now, version) for obj in objects]
+    included = _included(include_object, version)
+    rows = [_row(obj, columns, cells(obj, now), included) for obj in objects]
     return _table(columns, rows, list_metadata, version)
 
 
@@ -62,7 +66,7 @@ def table_for_object(
     version: str = "v1",
 ) -> Object:
     """The Table of one object, got by name or watched, which is not marked as a list marks it."""
-    row = _row(obj, columns, columns.cells, include_object, now, version)
+    row = _row(obj, columns, columns.cells(obj, now), _included(include_object, version))
     metadata = {"resourceVersion": obj["metadata"].get("resourceVersion", "")}
     return _table(columns, [row], metadata, version)
 
@@ -106,19 +110,19 @@ def row_bytes(cells: Sequence[Any], conditions: Sequence[Object], encoded_object
     )
 
 
-def _included(obj: Object, include_object: str, version: str) -> Object | None:
+def _included(include_object: str, version: str) -> _Included:
     if include_object == OBJECT:
-        return obj
-    return None if include_object == NONE else partial_object_metadata(obj, version)
+        return lambda obj: obj
+    if include_object == NONE:
+        return lambda obj: None
+    return lambda obj: partial_object_metadata(obj, version)
 
 
-def _row(
-    obj: Object, columns: Columns, cells: Cells, include_object: str, now: float, version: str
-) -> Object:
-    row: Object = {"cells": cells(obj, now)}
-    if conditions := columns.conditions(obj):
+def _row(obj: Object, columns: Columns, cells: list[Any], included: _Included) -> Object:
+    row: Object = {"cells": cells}
+    if columns.conditions is not None and (conditions := columns.conditions(obj)):
         row["conditions"] = conditions
-    row["object"] = _included(obj, include_object, version)
+    row["object"] = included(obj)
     return row
 
 

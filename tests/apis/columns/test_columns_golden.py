@@ -2,7 +2,7 @@
 """What `kubectl get` and `kubectl get -o wide` print, per resource.
 
 golden/RESOURCE.yaml holds objects, golden/RESOURCE.txt what they print, narrow and then wide.
-After an intended change: `python tests/apis/columns/test_columns_golden.py`, then read the difference.
+After an intended change run this file as a script, then read the difference.
 """
 
 from __future__ import annotations
