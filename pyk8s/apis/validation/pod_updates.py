@@ -7,10 +7,11 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pyk8s.apimachinery import field, names
+from pyk8s.apimachinery import field, gojson, names
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.apis import pod_amounts, pods
 from pyk8s.apis.validation import containers, meta, pod_annotations, scheduling, values
+from pyk8s.apis.validation.options import PodOptions
 from pyk8s.apis.validation.pods import INT32_MAX, validate_pod_content
 
 Spec = Mapping[str, Any]
@@ -69,7 +70,7 @@ def _is_lenient(spec: Spec) -> bool:
     """Whether the stored Pod has selectors that today's rules would refuse."""
     if "affinity" not in spec and "topologySpreadConstraints" not in spec:
         return False
-    options = scheduling.PodOptions()
+    options = PodOptions()
     affinity = spec.get("affinity") or {}
     constraints = spec.get("topologySpreadConstraints", ())
     return bool(
@@ -166,9 +167,9 @@ def _difference(new: Spec, old: Spec, names: Sequence[str]) -> str:
     for name in names:
         shown = f"{name[0].upper()}{name[1:]}"
         if name in old:
-            lines.append(f"- \t{shown}: {field.gojson.quoted(old[name])},")
+            lines.append(f"- \t{shown}: {gojson.quoted(old[name])},")
         if name in new:
-            lines.append(f"+ \t{shown}: {field.gojson.quoted(new[name])},")
+            lines.append(f"+ \t{shown}: {gojson.quoted(new[name])},")
     return "\n".join([*lines, "  }", ""])
 
 

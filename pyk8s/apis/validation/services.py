@@ -22,7 +22,7 @@ Ports = Sequence[Mapping[str, Any]]
 _AFFINITIES = frozenset({"ClientIP", "None"})
 _TYPES = frozenset({"ClusterIP", "NodePort", "LoadBalancer", "ExternalName"})
 _TRAFFIC_POLICIES = frozenset({"Cluster", "Local"})
-_DISTRIBUTIONS = ("PreferClose", "PreferSameZone", "PreferSameNode")
+_DISTRIBUTIONS = frozenset({"PreferClose", "PreferSameZone", "PreferSameNode"})
 _FAMILIES = frozenset({"IPv4", "IPv6"})
 _FAMILY_POLICIES = frozenset({"SingleStack", "PreferDualStack", "RequireDualStack"})
 _KUBELET_PORT = 10250
@@ -319,10 +319,10 @@ def validate_service_update(updated: Object, existing: Object) -> list[field.Err
     if both_balance and new.get("loadBalancerClass") != old.get("loadBalancerClass"):
         at = _SPEC.child("loadBalancerClass")
         errors.append(field.invalid(at, new.get("loadBalancerClass"), _CHANGED))
-    if services.needs_health_check(new) and services.needs_health_check(old):
-        if new.get("healthCheckNodePort") != old.get("healthCheckNodePort"):
-            at = _SPEC.child("healthCheckNodePort")
-            errors.append(field.forbidden(at, "field is immutable"))
+    both_checked = services.needs_health_check(new) and services.needs_health_check(old)
+    if both_checked and new.get("healthCheckNodePort") != old.get("healthCheckNodePort"):
+        at = _SPEC.child("healthCheckNodePort")
+        errors.append(field.forbidden(at, "field is immutable"))
     return errors + validate_service(updated, existing)
 
 
