@@ -160,7 +160,7 @@ class APIServer:
         )
         return filters.chain(
             dispatcher.handle,
-            authenticate=authentication.authenticator,
+            authenticate=authentication.union,
             authorize=authorization,
             limit=limit,
             request_timeout_seconds=options.request_timeout_seconds,
@@ -240,7 +240,7 @@ class APIServer:
 
 @dataclass(frozen=True, slots=True)
 class _Authentication:
-    authenticator: authenticator.Authenticator
+    union: authenticator.Authenticator
     tokens: authenticator.TokenAuthenticator | None
 
 
