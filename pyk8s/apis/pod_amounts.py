@@ -8,50 +8,30 @@ another before the regular ones, so the larger of the two counts; sidecars among
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from pyk8s.apimachinery import quantity
 from pyk8s.apis import pods
 
 Spec = Mapping[str, Any]
 Amounts = dict[str, Fraction]
 
-_SUFFIXES = {
-    **{suffix: Fraction(10) ** (3 * power) for power, suffix in enumerate("num", -3)},
-    "": Fraction(1),
-    "k": Fraction(1000),
-    **{suffix: Fraction(10) ** (3 * power) for power, suffix in enumerate("MGTPE", 2)},
-    **{suffix + "i": Fraction(1024) ** power for power, suffix in enumerate("KMGTPE", 1)},
-}
-_QUANTITY = re.compile(r"([-+]?[0-9.]+)(?:([eE][-+]?[0-9]+)|([A-Za-z]*))")
 _QOS_RESOURCES = ("cpu", "memory")
 
 
 @functools.lru_cache(maxsize=4096)
-def amount(quantity: str) -> Fraction:
-    """The exact number a quantity stands for; ValueError for what is none."""
-    match = _QUANTITY.fullmatch(str(quantity))
-    if match is None or (match[3] or "") not in _SUFFIXES:
-        raise ValueError(quantity)
-    return Fraction(match[1] + (match[2] or "")) * _SUFFIXES[match[3] or ""]
+def amount(text: str) -> Fraction:
+    """The exact number a quantity stands for; raises ValueError for what is none."""
+    return Fraction(quantity.parse(str(text)).amount)
 
 
 def shown(value: Fraction, like: str) -> str:
     """A sum printed canonically, in the suffix family of one of its parts."""
-    if like.endswith("i") and abs(value) >= 1024 and value.denominator == 1:
-        for power, suffix in reversed(list(enumerate("KMGTPE", 1))):
-            if value % 1024**power == 0:
-                return f"{value // 1024**power}{suffix}i"
-        return str(value)
-    if value.denominator != 1:
-        milli = -(-value * 1000 // 1)
-        return f"{-milli}m" if milli < 0 else f"{milli}m"
-    for power, suffix in reversed(list(enumerate("kMGTPE", 1))):
-        if value and value % 1000**power == 0:
-            return f"{value // 1000**power}{suffix}"
-    return str(value)
+    exact = Decimal(value.numerator) / Decimal(value.denominator)
+    return str(quantity.Quantity(exact, quantity.parse(like).format))
 
 
 def container_requests(spec: Spec) -> Amounts:
@@ -66,10 +46,10 @@ def container_limits(spec: Spec) -> Amounts:
 def aggregate_quantities(spec: Spec, kind: str) -> dict[str, str]:
     """`kind` (requests or limits) of the containers together, printed as quantities."""
     examples = {
-        name: quantity
+        name: text
         for group in ("initContainers", "containers")
         for container in spec.get(group, ())
-        for name, quantity in reversed((container.get("resources") or {}).get(kind, {}).items())
+        for name, text in reversed((container.get("resources") or {}).get(kind, {}).items())
     }
     return {
         name: shown(value, str(examples[name])) for name, value in _aggregate(spec, kind).items()
@@ -97,7 +77,7 @@ def _aggregate(spec: Spec, kind: str) -> Amounts:
 
 def _amounts(container: Mapping[str, Any], kind: str) -> Amounts:
     quantities = (container.get("resources") or {}).get(kind, {})
-    return {name: amount(quantity) for name, quantity in quantities.items()}
+    return {name: amount(text) for name, text in quantities.items()}
 
 
 def _add(total: Amounts, more: Mapping[str, Fraction]) -> None:

@@ -54,10 +54,10 @@ def _validate_app_armor(key: str, profile: str, spec: Spec, path: field.Path) ->
     name = key.removeprefix(_APP_ARMOR)
     if all(name != container.get("name") for container, _ in pods.each_container(spec, path)):
         errors.append(field.invalid(path, name, "container not found"))
-    if profile not in ("", "runtime/default", "unconfined"):
-        if not profile.startswith("localhost/"):
-            detail = f'invalid AppArmor profile name: "{profile}"'
-            errors.append(field.invalid(path, profile, detail))
+    known = profile in ("", "runtime/default", "unconfined")
+    if not known and not profile.startswith("localhost/"):
+        detail = f'invalid AppArmor profile name: "{profile}"'
+        errors.append(field.invalid(path, profile, detail))
     return errors
 
 

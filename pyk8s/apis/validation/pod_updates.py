@@ -140,9 +140,9 @@ def _validate_rest(new: Spec, old: Spec) -> list[field.Error]:
             ]
     for name in ("activeDeadlineSeconds", "schedulingGates", "tolerations"):
         _put_back(rest, old, name)
-    if old.get("terminationGracePeriodSeconds", 0) < 0:
-        if rest.get("terminationGracePeriodSeconds") == 1:
-            _put_back(rest, old, "terminationGracePeriodSeconds")
+    grace = "terminationGracePeriodSeconds"
+    if old.get(grace, 0) < 0 and rest.get(grace) == 1:
+        _put_back(rest, old, grace)
     errors = _excuse_gated(rest, old) if old.get("schedulingGates") else []
     if _without_empty(rest) != _without_empty(old):
         detail = f"pod updates may not change fields other than {_UPDATABLE}"

@@ -79,10 +79,10 @@ def _validate_limit_names(limit: Limit, kind: str, path: field.Path) -> list[fie
             continue
         for name in limit.get(bound, ()):
             errors += rule(name, path.child(bound).key(name))
-    if kind == "PersistentVolumeClaim":
-        if not any("storage" in limit.get(bound, ()) for bound in ("min", "max")):
-            detail = "either minimum or maximum storage value is required, but neither was provided"
-            errors.append(field.required(path.child("limits"), detail))
+    bounded = any("storage" in limit.get(bound, ()) for bound in ("min", "max"))
+    if kind == "PersistentVolumeClaim" and not bounded:
+        detail = "either minimum or maximum storage value is required, but neither was provided"
+        errors.append(field.required(path.child("limits"), detail))
     return errors
 
 

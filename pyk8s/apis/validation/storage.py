@@ -195,6 +195,10 @@ def _same_affinity(new: Spec | None, old: Spec) -> bool:
     return bool(mapped == new)
 
 
+def validate_volume_status_update(updated: Object, existing: Object) -> list[field.Error]:
+    return meta.validate_object_meta_update(updated, existing)
+
+
 # --- PersistentVolumeClaim
 
 
