@@ -70,7 +70,7 @@ def pattern_message(message: str, pattern: str, *examples: str) -> str:
     used = f"regex used for validation is '{pattern}')"
     if not examples:
         return f"{message} ({used}"
-    shown = "or ".join(f"'{example}', " for example in examples)
+    shown = " or ".join(f"'{example}', " for example in examples)
     return f"{message} (e.g. {shown}{used}"
 
 
