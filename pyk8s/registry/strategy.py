@@ -15,10 +15,21 @@ Mirrors apiserver's `rest.RESTCreateStrategy` and its siblings.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 from pyk8s.apimachinery import field
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.apis import scheme
 from pyk8s.registry.context import RequestContext
+
+
+class UpdateRule(NamedTuple):
+    """How one way of updating an object treats it: `prepare(context, updated, existing)` takes
+    back what that way may not touch, `validate` says what is wrong with the rest."""
+
+    prepare: Callable[[RequestContext, Object, Object], None]
+    validate: Callable[[RequestContext, Object, Object], list[field.Error]]
 
 
 class Strategy:
@@ -92,9 +103,19 @@ class Strategy:
     ) -> list[field.Error]:
         return []
 
-    def grace_period_seconds(self, existing: Object, requested: int | None) -> int:
-        """How long the object stays, marked, after a DELETE; 0 removes it at once."""
-        return 0
+    def update_rule(self, subresource: str) -> UpdateRule:
+        """The rule for updates through that subresource, "" being the object itself. Kinds with
+        subresources of their own extend this; raises KeyError for one that is not written."""
+        if not subresource:
+            return UpdateRule(self.prepare_for_update, self.validate_update)
+        if subresource == "status" and self.has_status:
+            return UpdateRule(self.prepare_for_status_update, self.validate_status_update)
+        raise KeyError(subresource)
+
+    def grace_period_seconds(self, existing: Object, requested: int | None) -> int | None:
+        """How long the object stays, marked, after a DELETE; 0 removes it at once. None for a
+        kind that is never deleted gracefully (all but pods)."""
+        return None
 
 
 def _take(target: Object, source: Object, key: str) -> None:

@@ -10,6 +10,7 @@ StorageError
   TooLargeRevision       the revision lies in the future, still after waiting for it
   Unavailable            etcd is gone, has no leader, or refused before it acted
   OutOfSpace             etcd's NOSPACE alarm: reads go on, writes do not
+  TooLarge               the encoded object is larger than etcd takes
   OutcomeUnknown         the deadline passed or the connection broke during a write
   Corrupt                a stored value cannot be read
 """
@@ -63,6 +64,10 @@ class Unavailable(StorageError):
 
 
 class OutOfSpace(StorageError):
+    pass
+
+
+class TooLarge(StorageError):
     pass
 
 

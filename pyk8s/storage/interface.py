@@ -24,6 +24,9 @@ MODIFIED = "MODIFIED"
 DELETED = "DELETED"
 BOOKMARK = "BOOKMARK"
 
+# Marks the bookmark that ends the initial events of a WatchList.
+INITIAL_EVENTS_END = "k8s.io/initial-events-end"
+
 EXACT = "Exact"
 NOT_OLDER_THAN = "NotOlderThan"
 
@@ -66,6 +69,12 @@ class Item:
             self._labels = obj["metadata"].get("labels") or {}
             self._fields = fields_of(obj)
         return self._labels, self._fields
+
+    def remember_attributes(
+        self, item_labels: Mapping[str, str], item_fields: Mapping[str, str]
+    ) -> None:
+        """Spare the decoding, where whoever made the item knows them."""
+        self._labels, self._fields = item_labels, item_fields
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,6 +197,10 @@ class Watcher(Protocol):
         client read too slowly. Raises ResourceExpired when history was lost."""
         ...
 
+    def bookmark_revision(self) -> int:
+        """A revision up to which every event was handed out: what a bookmark may say now."""
+        ...
+
     def close(self) -> None:
         """Give everything back. Wakes a waiting `next_batch`, which then returns empty."""
         ...
@@ -285,7 +298,8 @@ class Backend(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EtcdOptions:
-    """How to reach etcd. `servers` are URLs; the files are PEM, empty without TLS."""
+    """How to reach etcd. `servers` are URLs (http, https, or unix and a path); the files are
+    PEM, empty without TLS."""
 
     servers: tuple[str, ...]
     prefix: str = "/registry"

@@ -52,6 +52,10 @@ def default_pod_spec(spec: dict[str, Any]) -> None:
         spec["terminationGracePeriodSeconds"] = 30
     if not spec.get("schedulerName"):
         spec["schedulerName"] = "default-scheduler"
+    account = spec.get("serviceAccountName") or spec.get("serviceAccount")
+    if account:
+        # The deprecated name follows the current one.
+        spec["serviceAccountName"] = spec["serviceAccount"] = account
     for container in spec.get("containers", ()):
         _default_container(container)
     for container in spec.get("initContainers", ()):

@@ -13,7 +13,7 @@ Source = dict[str, Any]
 
 def default_volume(volume: dict[str, Any]) -> None:
     """Fill in a Pod's volume, in place; one without a source becomes an emptyDir."""
-    if len(volume) == 1 and "name" in volume or not volume:
+    if (len(volume) == 1 and "name" in volume) or not volume:
         volume["emptyDir"] = {}
         return
     for kind, source in volume.items():

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodOptions:
-    """`pod_name` is known for a Pod and empty for a template; `namespace` likewise."""
+    """`pod_name` is known for a Pod and empty for a template."""
 
     pod_name: str = ""
-    namespace: str = ""
     # A spec inside a template: what only a running Pod may hold is refused.
     template: bool = False
-    # The stored object has values that today's rules refuse, so an update may keep them.
+    # On update: the stored selectors hold values that today's rules refuse, so they may stay.
     ratcheting: bool = False
 
 

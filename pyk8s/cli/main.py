@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`pyk8s`: finds the command and hands it the rest of the line.
+
+Each command is a module that is imported only when it is asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+_COMMANDS = {
+    "up": "pyk8s.cli.up",
+    "apiserver": "pyk8s.cli.apiserver",
+}
+_NOT_BUILT = ("controller-manager", "scheduler", "node")
+
+_HELP = """\
+usage: pyk8s COMMAND [flags]
+
+A Kubernetes control plane in Python.
+
+  up                  start everything; prints how to point kubectl at it
+  apiserver           run the API server alone, with kube-apiserver's flag names
+
+not built yet: controller-manager, scheduler, node
+
+`pyk8s COMMAND --help` tells a command's flags, `pyk8s --version` the version.
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    command, *rest = arguments or ["--help"]
+    if command in _COMMANDS:
+        status: int = importlib.import_module(_COMMANDS[command]).main(rest)
+        return status
+    if command in ("-h", "--help", "help"):
+        print(_HELP, end="")
+        return 0
+    if command == "--version":
+        import pyk8s
+
+        print(f"pyk8s {pyk8s.__version__} (Kubernetes {pyk8s.KUBERNETES_VERSION})")
+        return 0
+    if command in _NOT_BUILT:
+        print(f"pyk8s: {command} is not built yet", file=sys.stderr)
+    else:
+        print(f"pyk8s: there is no command {command!r}: see pyk8s --help", file=sys.stderr)
+    return 1

@@ -1,0 +1,400 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`pyk8s up`: a control plane from nothing, in about a second.
+
+    data directory, sockets -> etcd ---------------------.
+                            -> certificates -> apiserver -> /readyz -> `export KUBECONFIG=...`
+
+What the operator reads goes to stderr; stdout carries that one line, for `eval` and for scripts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shlex
+import signal
+import socket
+import ssl
+import sys
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pyk8s.cli import apiserver, data_dir, flags, kubeconfig
+from pyk8s.cli.flags import UsageError
+from pyk8s.cli.supervisor import Component, GaveUp, Supervised, keep_running
+from pyk8s.server import certificates, etcd_process, listener
+from pyk8s.server.options import DEFAULT_SERVICE_CLUSTER_IP_RANGE
+
+PROGRAM = "pyk8s up"
+
+BUILT = ("etcd", "apiserver")
+NOT_BUILT = ("controller-manager", "scheduler", "node")
+
+READY_SECONDS_MAX = 30.0
+READY_POLL_SECONDS = 0.02
+
+# What an operator can put right: one line says more than a traceback.
+_OPERATOR_ERRORS = (
+    UsageError,
+    GaveUp,
+    data_dir.DataDirError,
+    kubeconfig.KubeconfigError,
+    certificates.CertificateError,
+    etcd_process.EtcdError,
+    listener.ListenError,
+)
+
+
+class NotReady(Exception):
+    """Something ended or stayed silent before everything was up; one line for the operator."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpOptions:
+    data_dir: str = ""
+    ephemeral: bool = False
+    bind_address: str = "127.0.0.1"
+    secure_port: int = 6443
+    kubeconfig: str = ""
+    etcd_servers: tuple[str, ...] = ()
+    token_auth_file: str = ""
+    workers: int = 1
+
+
+def main(arguments: list[str]) -> int:
+    """The exit status: 0 after SIGINT, SIGTERM or SIGHUP, 1 with one line on stderr otherwise."""
+    try:
+        options = parse(arguments)
+        return asyncio.run(ControlPlane(options).run())
+    except (*_OPERATOR_ERRORS, NotReady) as error:
+        say(str(error))
+        return 1
+
+
+def say(text: str) -> None:
+    print(f"{PROGRAM}: {text}", file=sys.stderr, flush=True)
+
+
+def parse(arguments: Sequence[str]) -> UpOptions:
+    """Raises UsageError. Prints and exits for --help."""
+    values = vars(_parser().parse_args(arguments))
+    for component in values.pop("components"):
+        if component in NOT_BUILT:
+            raise UsageError(f"--components: {component} is not built yet")
+        if component not in BUILT:
+            raise UsageError(f"--components: there is no component {component!r}")
+    if values.pop("nodes"):
+        raise UsageError("--nodes: nodes are not built yet, so only 0 is possible")
+    if values["ephemeral"] and values["data_dir"]:
+        raise UsageError("--ephemeral makes a directory of its own: leave out --data-dir")
+    token_file = values["token_auth_file"]
+    if token_file:
+        _check_readable(token_file)
+        values["token_auth_file"] = os.path.abspath(token_file)
+    return UpOptions(**values)
+
+
+def _check_readable(path: str) -> None:
+    try:
+        with open(path, "rb"):
+            pass
+    except OSError as error:
+        raise UsageError(f"--token-auth-file: cannot read {path}: {error.strerror}") from error
+
+
+def _parser() -> flags.Parser:
+    parser = flags.Parser(PROGRAM, "Start a control plane and print how to reach it.")
+    add = parser.add_argument
+    add(
+        "--data-dir",
+        default="",
+        metavar="DIR",
+        help="where everything is kept (default: pyk8s in your data home)",
+    )
+    add(
+        "--ephemeral",
+        action="store_true",
+        help="keep nothing: a fresh temporary directory, removed at the end",
+    )
+    add(
+        "--bind-address",
+        default="127.0.0.1",
+        type=flags.ip_address,
+        metavar="IP",
+        help="address to listen on (default: 127.0.0.1)",
+    )
+    add(
+        "--secure-port",
+        default=6443,
+        type=flags.port,
+        metavar="PORT",
+        help="port to listen on (default: 6443; 0 takes a free one)",
+    )
+    add(
+        "--kubeconfig",
+        default="",
+        metavar="FILE",
+        help="where to write the admin's kubeconfig (default: in the data directory)",
+    )
+    add(
+        "--nodes",
+        default=0,
+        type=flags.natural,
+        metavar="N",
+        help="simulated nodes; not built yet, so only 0 is possible",
+    )
+    add(
+        "--etcd-servers",
+        default=(),
+        type=flags.urls,
+        metavar="URLS",
+        help="use this etcd cluster instead of starting one",
+    )
+    add(
+        "--token-auth-file",
+        default="",
+        metavar="CSV",
+        help='static tokens: token,user,uid,"group1,group2"',
+    )
+    add(
+        "--components",
+        default=("apiserver",),
+        type=flags.names,
+        metavar="A,B",
+        help=f"what to start (built: {', '.join(BUILT)})",
+    )
+    add(
+        "--workers",
+        default=1,
+        type=flags.positive,
+        metavar="N",
+        help="API server processes on the one port (default: 1)",
+    )
+    return parser  # fmt: skip
+
+
+@dataclass(slots=True)
+class ControlPlane:
+    """Everything `up` has started, and the order in which it goes."""
+
+    options: UpOptions
+    etcd: etcd_process.EtcdProcess | None = None
+    workers: list[Component] = field(default_factory=list)
+    listeners: list[socket.socket] = field(default_factory=list)
+
+    async def run(self) -> int:
+        """Returns when a signal asked for it. Raises what main reports."""
+        started = asyncio.get_running_loop().time()
+        stopping = asyncio.ensure_future(_signal())
+        directory = self._open_data_dir()
+        try:
+            serving = asyncio.ensure_future(self._serve(directory.path, started))
+            await asyncio.wait({stopping, serving}, return_when=asyncio.FIRST_COMPLETED)
+            if serving.done():
+                serving.result()
+            serving.cancel()
+            await asyncio.wait({serving})
+        finally:
+            stopping.cancel()
+            await self._stop()
+            directory.close()
+        return 0
+
+    def _open_data_dir(self) -> data_dir.DataDir:
+        if self.options.ephemeral:
+            return data_dir.open_ephemeral()
+        return data_dir.open_data_dir(self.options.data_dir)
+
+    async def _serve(self, directory: Path, started: float) -> None:
+        config = _kubeconfig_path(self.options, directory)
+        kubeconfig.check_writable(config)
+        self._listen()
+        await self._start_etcd(directory)
+        files = certificates.ensure(directory / "pki", self._names())
+        await self._start_workers(directory, files)
+        kubeconfig.write(config, _admin(self._url(), files))
+        await self._wait_until_ready(files)
+        took = asyncio.get_running_loop().time() - started
+        say(f"ready after {took:.1f} s, serving {self._url()}, data in {directory}")
+        print(f"export KUBECONFIG={shlex.quote(str(config))}", flush=True)
+        await _first_of([keep_running(process, say) for process in self._processes()])
+
+    def _listen(self) -> None:
+        """Bound before anything is started, so that a taken port is known at once, and kept
+        open while a worker is started again."""
+        port = self.options.secure_port
+        share = self.options.workers > 1
+        for _ in range(self.options.workers):
+            bound = listener.listen(self.options.bind_address, port, reuse_port=share)
+            self.listeners.append(bound)
+            port = bound.getsockname()[1]
+
+    async def _start_etcd(self, directory: Path) -> None:
+        if self.options.etcd_servers:
+            return
+        options = etcd_process.Options(
+            data_dir=directory / "etcd", ephemeral=self.options.ephemeral
+        )
+        self.etcd = etcd_process.EtcdProcess(options)
+        await self.etcd.start()
+
+    async def _start_workers(self, directory: Path, files: certificates.Files) -> None:
+        for number, bound in enumerate(self.listeners):
+            worker = Component(
+                name="apiserver" if len(self.listeners) == 1 else f"apiserver {number}",
+                command=(sys.executable, "-m", "pyk8s", "apiserver", *self._flags(files)),
+                log_file=directory / f"apiserver-{number}.log",
+                environment={
+                    apiserver.LISTEN_FD: str(bound.fileno()),
+                    apiserver.PARENT_PID: str(os.getpid()),
+                },
+                inherited=(bound.fileno(),),
+                ready_variable=apiserver.READY_FD,
+            )
+            worker.log_file.unlink(missing_ok=True)
+            self.workers.append(worker)
+            await worker.start()
+
+    def _flags(self, files: certificates.Files) -> list[str]:
+        servers = self.options.etcd_servers or ((self.etcd.url,) if self.etcd else ())
+        named = {
+            "--etcd-servers": ",".join(servers),
+            "--bind-address": self.options.bind_address,
+            "--secure-port": self._port(),
+            "--tls-cert-file": files.serving_cert,
+            "--tls-private-key-file": files.serving_key,
+            "--client-ca-file": files.ca_cert,
+            "--token-auth-file": self.options.token_auth_file,
+            "--service-cluster-ip-range": DEFAULT_SERVICE_CLUSTER_IP_RANGE,
+            "--service-account-key-file": files.service_account_public_key,
+            "--service-account-signing-key-file": files.service_account_key,
+        }
+        return [f"{flag}={value}" for flag, value in named.items() if value]
+
+    async def _wait_until_ready(self, files: certificates.Files) -> None:
+        """Raises NotReady as soon as it cannot come true any more."""
+        ends = [_expect_no_end(process) for process in self._processes()]
+        try:
+            async with asyncio.timeout(READY_SECONDS_MAX):
+                await _first_of([self._ready(files), *ends])
+        except TimeoutError:
+            log = self.workers[0].log_file
+            raise NotReady(
+                f"not ready after {READY_SECONDS_MAX:g} s; the API server's log ends with: "
+                f"{_last_line(log)}"
+            ) from None
+
+    async def _ready(self, files: certificates.Files) -> None:
+        for worker in self.workers:
+            if not await worker.wait_until_ready():
+                await _expect_no_end(worker)
+        url = (self._host(), self._port())
+        while not await _is_ready(url, files.ca_cert):  # noqa: ASYNC110 (no event crosses TLS)
+            await asyncio.sleep(READY_POLL_SECONDS)
+
+    async def _stop(self) -> None:
+        """Watches' clients first, what they rest on last."""
+        for bound in self.listeners:
+            bound.close()
+        if self.workers:
+            await asyncio.gather(*(worker.stop() for worker in self.workers))
+        if self.etcd is not None:
+            await self.etcd.stop()
+
+    def _processes(self) -> list[Supervised]:
+        return [*([self.etcd] if self.etcd is not None else []), *self.workers]
+
+    def _names(self) -> tuple[str, ...]:
+        address = self.options.bind_address
+        return certificates.serving_names(address, DEFAULT_SERVICE_CLUSTER_IP_RANGE)
+
+    def _port(self) -> int:
+        port: int = self.listeners[0].getsockname()[1]
+        return port
+
+    def _host(self) -> str:
+        """Where this machine reaches the server."""
+        loopback = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+        return loopback.get(self.options.bind_address, self.options.bind_address)
+
+    def _url(self) -> str:
+        host = self._host()
+        return (
+            f"https://[{host}]:{self._port()}" if ":" in host else f"https://{host}:{self._port()}"
+        )
+
+
+async def _first_of(coroutines: Sequence[Coroutine[Any, Any, None]]) -> None:
+    """Run all until one ends; raises what it raised. None of them outlives the call."""
+    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+
+async def _expect_no_end(process: Supervised) -> None:
+    how = await process.wait()
+    # A component that stopped over something an operator can put right has said what it was.
+    _, ours, message = how.partition(f"{apiserver.PROGRAM}: ")
+    raise NotReady(message if ours else f"{process.name} ended with {how}")
+
+
+async def _is_ready(address: tuple[str, int], ca_file: Path) -> bool:
+    """Whether /readyz answers 200 over TLS, to a client that trusts our CA alone."""
+    tls = ssl.create_default_context(cafile=str(ca_file))
+    try:
+        reader, writer = await asyncio.open_connection(*address, ssl=tls)
+    except (OSError, ssl.SSLError):
+        return False
+    try:
+        writer.write(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        status_line = await reader.readline()
+        return status_line.split()[1:2] == [b"200"]
+    except (OSError, ssl.SSLError):
+        return False
+    finally:
+        writer.close()
+        with contextlib.suppress(OSError, ssl.SSLError):
+            await writer.wait_closed()
+
+
+def _kubeconfig_path(options: UpOptions, directory: Path) -> Path:
+    return Path(options.kubeconfig or directory / "kubeconfig").absolute()
+
+
+def _admin(url: str, files: certificates.Files) -> kubeconfig.Admin:
+    return kubeconfig.Admin(
+        server=url,
+        ca=files.ca_cert.read_bytes(),
+        certificate=files.admin_cert.read_bytes(),
+        key=files.admin_key.read_bytes(),
+    )
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else "nothing"
+
+
+async def _signal() -> None:
+    """Returns with the first signal to stop; the second ends everything at once, children too,
+    for they end with this process."""
+    loop = asyncio.get_running_loop()
+    asked = asyncio.Event()
+
+    def stop() -> None:
+        if asked.is_set():
+            os._exit(1)
+        asked.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stop)
+    await asked.wait()

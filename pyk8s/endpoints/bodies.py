@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Request bodies become objects: parsed, typed, checked against the URL.
+
+Every way a body can be wrong is a 400 (or 413, 415) with upstream's words, from apiserver's
+`handlers/{create,update,rest}.go` and apimachinery's serializers.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from pyk8s.apimachinery import codec, errors, gvk, yamlcodec
+from pyk8s.apimachinery.gvk import GroupVersionKind, Object
+from pyk8s.endpoints import negotiation, options
+from pyk8s.endpoints.endpoint import Decode
+from pyk8s.endpoints.request import Request
+
+# How much of an unrecognised body an error shows.
+_SUMMARY_CHARACTERS_MAX = 30
+
+
+class Typed(Protocol):
+    """As much of an Endpoint as reading a body needs."""
+
+    @property
+    def gvk(self) -> GroupVersionKind: ...
+
+    @property
+    def decode(self) -> Decode: ...
+
+
+async def read_object(request: Request, endpoint: Typed, write: options.WriteOptions) -> Object:
+    """The body as an object of the endpoint's kind, in its served version."""
+    media_type = negotiation.body_media_type(request.headers.get("content-type", ""))
+    document, duplicates = parse(
+        await request.body(), media_type, write.field_validation, endpoint.gvk
+    )
+    return to_typed(request, endpoint, write, document, duplicates)
+
+
+def to_typed(
+    request: Request,
+    endpoint: Typed,
+    write: options.WriteOptions,
+    document: Object,
+    duplicates: list[str],
+) -> Object:
+    check_kind(document, endpoint.gvk)
+    obj, warnings = endpoint.decode(document, write.field_validation, duplicates)
+    request.warnings += warnings
+    if not isinstance(obj.get("metadata"), dict):
+        obj["metadata"] = {}
+    return obj
+
+
+def parse(
+    body: bytes, media_type: str, field_validation: str, expected: GroupVersionKind
+) -> tuple[Object, list[str]]:
+    """The document and the paths of its duplicate fields (looked for only where they matter)."""
+    duplicates: list[str] = []
+    try:
+        if media_type == negotiation.YAML:
+            document, duplicates = yamlcodec.decode_yaml_strict(body)
+        elif field_validation == options.IGNORE:
+            document = codec.decode_json(body)
+        else:
+            document, duplicates = codec.decode_json_strict(body)
+    except codec.DecodeError as error:
+        raise _unrecognised(body, expected, str(error)) from None
+    if not isinstance(document, dict):
+        why = f"json: cannot unmarshal {_go_type(document)} into Go value of type struct"
+        raise _unrecognised(body, expected, f"couldn't get version/kind; json parse error: {why}")
+    return document, duplicates
+
+
+def _unrecognised(body: bytes, expected: GroupVersionKind, why: str) -> errors.StatusError:
+    message = (
+        f"the object provided is unrecognized (must be of type {expected.kind}): "
+        f"{why} ({_summary(body)})"
+    )
+    return errors.bad_request(message)
+
+
+def _summary(body: bytes) -> str:
+    if not body:
+        return "<empty>"
+    if body[:1] != b"{":
+        text = body.hex()
+    else:
+        text = body.decode("utf-8", "replace")
+    if len(text) > _SUMMARY_CHARACTERS_MAX:
+        return text[:_SUMMARY_CHARACTERS_MAX] + " ..."
+    return text
+
+
+def _go_type(value: Any) -> str:
+    if isinstance(value, list):
+        return "array"
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, str):
+        return "string"
+    return "null" if value is None else "number"
+
+
+def check_kind(document: Object, expected: GroupVersionKind) -> None:
+    """Kind and apiVersion may be left out; what is there must be what the URL serves. Fills
+    both in."""
+    kind = document.get("kind") or expected.kind
+    api_version = document.get("apiVersion") or str(expected.group_version)
+    if not isinstance(kind, str) or not isinstance(api_version, str):
+        raise errors.bad_request(
+            "couldn't get version/kind; json parse error: kind and apiVersion must be strings"
+        )
+    document["kind"], document["apiVersion"] = kind, api_version
+    try:
+        claimed = gvk.parse_group_version(api_version)
+    except ValueError as error:
+        raise errors.bad_request(str(error)) from None
+    if claimed != expected.group_version:
+        message = (
+            f"the API version in the data ({claimed}) does not match the expected API version "
+            f"({expected.group_version})"
+        )
+        raise errors.bad_request(message)
+    if kind != expected.kind:
+        version = expected.version
+        message = (
+            f'{kind} in version "{version}" cannot be handled as a {expected.kind}: '
+            f"converting ({version}.{kind}) to ({version}.{expected.kind}): unknown conversion"
+        )
+        raise errors.bad_request(message)
+
+
+def check_namespace(obj: Object, namespace: str) -> None:
+    """A create: the URL decides, an object that names another namespace is refused."""
+    metadata = obj["metadata"]
+    claimed = metadata.get("namespace") or ""
+    if not namespace:
+        metadata.pop("namespace", None)
+    elif not claimed:
+        metadata["namespace"] = namespace
+    elif claimed != namespace:
+        message = (
+            "the namespace of the provided object does not match the namespace sent on the request"
+        )
+        raise errors.bad_request(message)
+
+
+def check_name(obj: Object, name: str, namespace: str) -> None:
+    """An update: the object must be the one the URL names."""
+    metadata = obj["metadata"]
+    claimed = metadata.get("name") or ""
+    if not claimed:
+        message = (
+            f"the name of the object ({name} based on URL) was undeterminable: "
+            "name must be provided"
+        )
+        raise errors.bad_request(message)
+    if claimed != name:
+        message = f"the name of the object ({claimed}) does not match the name on the URL ({name})"
+        raise errors.bad_request(message)
+    claimed_namespace = metadata.get("namespace") or ""
+    if namespace and claimed_namespace and claimed_namespace != namespace:
+        message = (
+            f"the namespace of the object ({claimed_namespace}) does not match the namespace "
+            f"on the request ({namespace})"
+        )
+        raise errors.bad_request(message)
+    if namespace:
+        metadata["namespace"] = namespace
+    else:
+        metadata.pop("namespace", None)
+
+
+async def read_options(request: Request) -> dict[str, Any] | None:
+    """A DeleteOptions body; None without one. Its kind is not looked at: clients send meta/v1,
+    the group's own, or none."""
+    body = await request.body()
+    if not body:
+        return None
+    media_type = negotiation.body_media_type(request.headers.get("content-type", ""))
+    document, _ = parse(
+        body, media_type, options.IGNORE, GroupVersionKind("meta.k8s.io", "v1", "DeleteOptions")
+    )
+    return document

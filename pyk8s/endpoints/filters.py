@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every request passes on its way to a handler, each filter a wrapper of the next.
+
+    recover -> identify -> authenticate -> authorize -> limit -> deadline -> handler
+
+`chain` composes them, in that order and in one place. Mirrors apiserver's
+`server/config.go` DefaultBuildHandlerChain and `server/filters`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import uuid
+from collections import deque
+
+from pyk8s.apimachinery import errors
+from pyk8s.auth import authenticator, authorizer
+from pyk8s.endpoints import response
+from pyk8s.endpoints.endpoint import Handler
+from pyk8s.endpoints.request import (
+    CLIENT_CERTIFICATE,
+    ASGIApp,
+    ClientDisconnected,
+    Receive,
+    Request,
+    Scope,
+    Send,
+)
+
+_log = logging.getLogger(__name__)
+
+# Verbs and subresources whose requests last as long as the client wants: no deadline, and no
+# seat among the requests in flight. Upstream: BasicLongRunningRequestCheck.
+_LONG_RUNNING_VERBS = frozenset({"watch", "proxy"})
+_LONG_RUNNING_SUBRESOURCES = frozenset({"attach", "exec", "proxy", "log", "portforward"})
+
+_READ_ONLY_VERBS = frozenset({"get", "list", "watch", "head"})
+
+# Requests that wait for a seat; beyond that the answer is 429. One waiting request holds about
+# 10 KiB, so a full queue holds 20 MiB.
+_WAITING_MAX = 2000
+
+
+def chain(
+    handler: Handler,
+    *,
+    authenticate: authenticator.Authenticator,
+    authorize: authorizer.Authorizer,
+    limit: InFlightLimit,
+    request_timeout_seconds: float,
+) -> ASGIApp:
+    """The complete ASGI application around one handler."""
+    handler = with_deadline(handler, request_timeout_seconds)
+    handler = limit.filter(handler)
+    handler = with_authorization(handler, authorize)
+    handler = with_authentication(handler, authenticate)
+    handler = with_recovery(handler)
+    return as_asgi(handler)
+
+
+def as_asgi(handler: Handler) -> ASGIApp:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await handler(Request(scope, receive, send))
+        elif scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+        else:
+            # Streams to containers come with their subresources.
+            await send({"type": "websocket.close", "code": 1011})
+
+    return app
+
+
+async def _lifespan(receive: Receive, send: Send) -> None:
+    while True:
+        message = await receive()
+        await send({"type": message["type"] + ".complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
+
+
+def with_recovery(handler: Handler) -> Handler:
+    """Errors become Statuses; what nobody expected becomes a 500 and a log entry, and ends
+    nothing but its own request."""
+
+    async def recover(request: Request) -> None:
+        request.audit_id = request.headers.get("audit-id") or str(uuid.uuid4())
+        try:
+            await handler(request)
+        except errors.StatusError as error:
+            if request.response_started:
+                raise
+            await response.send_error(request, error)
+        except ClientDisconnected:
+            return
+        except Exception as error:
+            _log.exception("request failed: method=%s path=%s", request.method, request.info.path)
+            if request.response_started:
+                raise
+            await response.send_error(request, errors.internal_error(str(error) or repr(error)))
+
+    return recover
+
+
+def with_authentication(handler: Handler, authenticate: authenticator.Authenticator) -> Handler:
+    async def authenticated(request: Request) -> None:
+        credentials = authenticator.Credentials(
+            authorization=request.headers.get("authorization", ""),
+            client_certificate=_client_certificate(request.scope),
+        )
+        user = await authenticate.authenticate(credentials)
+        request.user = user or authenticator.ANONYMOUS_USER
+        await handler(request)
+
+    return authenticated
+
+
+def _client_certificate(scope: Scope) -> bytes:
+    certificate: bytes = scope["extensions"].get(CLIENT_CERTIFICATE, b"")
+    return certificate
+
+
+def with_authorization(handler: Handler, authorize: authorizer.Authorizer) -> Handler:
+    """Nobody is refused before it is known who he is: without credentials the answer to what
+    is not open to all is 401, with them 403."""
+
+    async def authorized(request: Request) -> None:
+        attributes = attributes_of(request)
+        decision, reason = await authorize.authorize(attributes)
+        if decision is authorizer.Decision.ALLOW:
+            await handler(request)
+        elif request.user is authenticator.ANONYMOUS_USER:
+            raise errors.unauthorized()
+        else:
+            raise authorizer.forbidden(attributes, reason)
+
+    return authorized
+
+
+def attributes_of(request: Request) -> authorizer.Attributes:
+    info = request.info
+    return authorizer.Attributes(
+        user=request.user,
+        verb=info.verb,
+        path=info.path,
+        is_resource_request=info.is_resource_request,
+        group=info.group,
+        version=info.version,
+        resource=info.resource,
+        subresource=info.subresource,
+        namespace=info.namespace,
+        name=info.name,
+    )
+
+
+def is_long_running(request: Request) -> bool:
+    info = request.info
+    return info.verb in _LONG_RUNNING_VERBS or info.subresource in _LONG_RUNNING_SUBRESOURCES
+
+
+def with_deadline(handler: Handler, request_timeout_seconds: float) -> Handler:
+    """--request-timeout: an answer that has not begun by then is a 504."""
+
+    async def timed(request: Request) -> None:
+        if is_long_running(request):
+            await handler(request)
+            return
+        try:
+            async with asyncio.timeout(request_timeout_seconds):
+                await handler(request)
+        except TimeoutError:
+            message = "request did not complete within the allotted timeout"
+            raise errors.timeout(message) from None
+
+    return timed
+
+
+class InFlightLimit:
+    """So many reads and so many writes at a time; the rest wait in turn, and when too many
+    wait already, 429. Long-running requests and everything that is not a resource pass freely.
+
+    A limit of 0 is none. Mirrors --max-requests-inflight and --max-mutating-requests-inflight,
+    with a queue in front.
+    """
+
+    def __init__(self, read_only_max: int, mutating_max: int) -> None:
+        self._read_only = _Seats(read_only_max)
+        self._mutating = _Seats(mutating_max)
+
+    def filter(self, handler: Handler) -> Handler:
+        async def limited(request: Request) -> None:
+            if not request.info.is_resource_request or is_long_running(request):
+                await handler(request)
+                return
+            read_only = request.info.verb in _READ_ONLY_VERBS
+            seats = self._read_only if read_only else self._mutating
+            await seats.take()
+            try:
+                await handler(request)
+            finally:
+                seats.give_back()
+
+        return limited
+
+
+class _Seats:
+    """A counter with a bounded queue of those who wait, served first come, first served."""
+
+    def __init__(self, seats_max: int) -> None:
+        self._free = seats_max or sys.maxsize
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def take(self) -> None:
+        if self._free > 0:
+            self._free -= 1
+            return
+        if len(self._waiting) >= _WAITING_MAX:
+            raise errors.too_many_requests("Too many requests, please try again later.")
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            # The seat may have been handed over in the same moment.
+            if turn.done() and not turn.cancelled():
+                self.give_back()
+            raise
+
+    def give_back(self) -> None:
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1

@@ -1,0 +1,442 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Store: the verbs of one resource, from a decoded object to storage and back.
+
+    create   namespace and metadata -> mutating admission -> prepare, validate
+             -> validating admission -> storage
+    update   the same, from the state that is stored, again when another writer was quicker
+    delete   admission -> mark, or remove
+
+Objects come in decoded, in the storage version, and are the Store's to change; Items go out.
+Dry run goes the whole road but for the write. Every method raises StatusError and nothing else.
+Mirrors apiserver's `generic/registry.Store`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from pyk8s.admission import interface as admission
+from pyk8s.apimachinery import codec, errors
+from pyk8s.apimachinery.gvk import Object
+from pyk8s.apis import scheme
+from pyk8s.registry import creation, deletion, translate
+from pyk8s.registry.context import RequestContext
+from pyk8s.registry.strategy import Strategy
+from pyk8s.storage import errors as storage_errors
+from pyk8s.storage import interface as storage
+
+# Five random characters out of 27 collide once in 14 million; eight tries fail when a client
+# has filled the space, and then saying so is right. Upstream: maxNameGenerationCreateAttempts.
+_GENERATE_NAME_ATTEMPTS_MAX = 8
+
+# Makes the object to store from the existing one (None when there is none and the kind may be
+# created by an update). Called again for every retry; the result belongs to the Store.
+MakeUpdated = Callable[[Object | None], Awaitable[Object]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    item: storage.Item
+    created: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deleted:
+    """`removed` is False when finalizers or a grace period keep the object."""
+
+    item: storage.Item
+    removed: bool
+
+
+class _RemoveInstead(Exception):
+    """Ends an update whose result nothing holds back: the object is deleted instead."""
+
+    def __init__(self, item: storage.Item) -> None:
+        super().__init__()
+        self.item = item
+
+
+class _Unchanged(Exception):
+    """Ends an update that turned out to have nothing to write."""
+
+    def __init__(self, item: storage.Item) -> None:
+        super().__init__()
+        self.item = item
+
+
+class Store:
+    """All objects of one resource, in every version it is served in."""
+
+    # Whether the garbage collector's finalizers apply; it leaves events alone.
+    collected = True
+
+    def __init__(
+        self,
+        resource: scheme.Resource,
+        strategy: Strategy,
+        backend: storage.Storage,
+        chain: admission.Chain,
+    ) -> None:
+        self.resource = resource
+        self.strategy = strategy
+        self.storage = backend
+        self.admission = chain
+        self._prefix = backend.config.key_prefix
+
+    def key(self, namespace: str, name: str) -> str:
+        """Callers have checked that neither part holds a slash."""
+        if self.resource.namespaced:
+            return f"{self._prefix}{namespace}/{name}"
+        return self._prefix + name
+
+    # --- reading
+
+    async def get(self, namespace: str, name: str, resource_version: str = "") -> storage.Item:
+        try:
+            return await self.storage.get(
+                self.key(namespace, name), resource_version=resource_version
+            )
+        except storage_errors.StorageError as error:
+            raise self._translated(error, name, "get") from error
+
+    async def list(self, options: storage.ListOptions) -> storage.ListResult:
+        try:
+            return await self.storage.list(options)
+        except storage_errors.StorageError as error:
+            raise self._translated(error, "", "list") from error
+
+    async def watch(self, options: storage.WatchOptions) -> storage.Watcher:
+        try:
+            return await self.storage.watch(options)
+        except storage_errors.StorageError as error:
+            raise self._translated(error, "", "watch") from error
+
+    # --- creating
+
+    async def create(self, context: RequestContext, obj: Object) -> storage.Item:
+        if obj["metadata"].get("resourceVersion"):
+            message = "resourceVersion should not be set on objects to be created"
+            raise errors.StatusError(500, "", message)
+        attributes = self._attributes(admission.CREATE, context, obj=obj)
+        await self.admission.admit(attributes)
+        generates = not obj["metadata"].get("name") and obj["metadata"].get("generateName")
+        if not generates:
+            return await self._create_once(attributes, context, obj)
+        pristine = codec.encode_json(obj)
+        for _ in range(_GENERATE_NAME_ATTEMPTS_MAX):
+            obj = codec.decode_json(pristine)
+            attributes.obj = obj
+            try:
+                return await self._create_once(attributes, context, obj)
+            except errors.StatusError as error:
+                if error.reason != errors.ALREADY_EXISTS:
+                    raise
+                name = obj["metadata"]["name"]
+        raise errors.generate_name_conflict(self.resource.group_resource, name)
+
+    async def _create_once(
+        self, attributes: admission.Attributes, context: RequestContext, obj: Object
+    ) -> storage.Item:
+        await self._prepare_new(attributes, context, obj)
+        name = obj["metadata"]["name"]
+        key = self.key(context.namespace, name)
+        try:
+            if context.dry_run:
+                return await self._create_nothing(key, obj)
+            return await self.storage.create(key, obj)
+        except storage_errors.StorageError as error:
+            raise self._translated(error, name, "create") from error
+
+    async def _prepare_new(
+        self, attributes: admission.Attributes, context: RequestContext, obj: Object
+    ) -> None:
+        creation.fill_metadata(obj)
+        creation.before_create(self.strategy, context, obj)
+        attributes.name = obj["metadata"]["name"]
+        await self.admission.validate(attributes)
+        self.strategy.canonicalize(obj)
+
+    async def _create_nothing(self, key: str, obj: Object) -> storage.Item:
+        try:
+            await self.storage.get(key)
+        except storage_errors.KeyNotFound:
+            return storage.Item(key, 0, codec.encode_json(obj))
+        raise storage_errors.KeyExists(key)
+
+    # --- updating
+
+    async def update(
+        self,
+        context: RequestContext,
+        name: str,
+        make_updated: MakeUpdated,
+        *,
+        subresource: str = "",
+        may_create: bool | None = None,
+    ) -> Written:
+        """PUT and every patch, of the object or of what the subresource lets through.
+        `may_create` None leaves it to the Strategy whether a missing object is created."""
+        key = self.key(context.namespace, name)
+        if may_create is None:
+            may_create = self.strategy.allow_create_on_update and not subresource
+        created = False
+
+        async def update(item: storage.Item | None) -> Object:
+            nonlocal created
+            created = item is None
+            if item is None:
+                return await self._make_created(context, name, make_updated)
+            return await self._make_updated(context, item, make_updated, subresource)
+
+        try:
+            if context.dry_run:
+                item = await self._update_nothing(key, update, may_create)
+            else:
+                item = await self.storage.guaranteed_update(
+                    key, update, ignore_not_found=may_create
+                )
+        except _RemoveInstead as removal:
+            return Written(item=await self._remove_emptied(context, removal.item))
+        except storage_errors.StorageError as error:
+            raise self._translated(error, name, "update") from error
+        return Written(item=item, created=created)
+
+    async def _make_created(
+        self, context: RequestContext, name: str, make_updated: MakeUpdated
+    ) -> Object:
+        obj = await make_updated(None)
+        metadata = obj["metadata"]
+        if metadata.get("resourceVersion") not in (None, "", "0") or metadata.get("uid"):
+            why = creation.OPTIMISTIC_LOCK
+            if metadata.get("uid"):
+                why = (
+                    f"Precondition failed: UID in precondition: {metadata['uid']}, "
+                    "UID in object meta: "
+                )
+            raise errors.conflict(self.resource.group_resource, name, why)
+        attributes = self._attributes(admission.CREATE, context, obj=obj)
+        await self.admission.admit(attributes)
+        await self._prepare_new(attributes, context, obj)
+        return obj
+
+    async def _make_updated(
+        self,
+        context: RequestContext,
+        item: storage.Item,
+        make_updated: MakeUpdated,
+        subresource: str,
+    ) -> Object:
+        existing = item.object()
+        updated = await make_updated(item.object())
+        creation.check_uid(self.strategy, updated, existing)
+        creation.check_resource_version(self.strategy, updated, existing)
+        attributes = self._attributes(
+            admission.UPDATE, context, obj=updated, existing=existing, subresource=subresource
+        )
+        await self.admission.admit(attributes)
+        creation.keep_system_metadata(updated, existing)
+        self._prepare_updated(context, updated, existing, subresource)
+        await self.admission.validate(attributes)
+        self.strategy.canonicalize(updated)
+        if deletion.removed_by_update(updated, existing):
+            raise _RemoveInstead(storage.Item(item.key, item.revision, codec.encode_json(updated)))
+        return updated
+
+    def _prepare_updated(
+        self, context: RequestContext, updated: Object, existing: Object, subresource: str
+    ) -> None:
+        strategy = self.strategy
+        rule = strategy.update_rule(subresource)
+        rule.prepare(context, updated, existing)
+        faults = rule.validate(context, updated, existing)
+        if faults:
+            kind = self.resource.storage_version.group_kind
+            raise errors.invalid(kind, existing["metadata"]["name"], faults)
+        if not subresource:
+            context.warnings.extend(strategy.warnings_on_update(context, updated, existing))
+
+    async def _update_nothing(
+        self, key: str, update: storage.UpdateFunction, may_create: bool
+    ) -> storage.Item:
+        try:
+            existing: storage.Item | None = await self.storage.get(key)
+        except storage_errors.KeyNotFound:
+            if not may_create:
+                raise
+            existing = None
+        obj = await update(existing)
+        revision = existing.revision if existing else 0
+        return storage.Item(key, revision, codec.encode_json(obj))
+
+    async def _remove_emptied(self, context: RequestContext, item: storage.Item) -> storage.Item:
+        """The update took the last thing away that kept a deleted object; its writer sees the
+        object as he left it."""
+        if context.dry_run:
+            return item
+        try:
+            await self.storage.delete(
+                item.key,
+                preconditions=storage.Preconditions(resource_version=str(item.revision)),
+            )
+        except storage_errors.KeyNotFound:
+            return item
+        except storage_errors.StorageError as error:
+            name = item.key.rpartition("/")[2]
+            raise self._translated(error, name, "update") from error
+        return item
+
+    # --- deleting
+
+    async def delete(
+        self, context: RequestContext, name: str, options: deletion.DeleteOptions
+    ) -> Deleted:
+        attributes = self._attributes(admission.DELETE, context, name=name)
+        await self.admission.admit(attributes)
+        try:
+            return await self._delete(context, attributes, name, options)
+        except storage_errors.StorageError as error:
+            raise self._translated(error, name, "delete") from error
+
+    async def _delete(
+        self,
+        context: RequestContext,
+        attributes: admission.Attributes,
+        name: str,
+        options: deletion.DeleteOptions,
+    ) -> Deleted:
+        key = self.key(context.namespace, name)
+
+        async def mark(item: storage.Item | None) -> Object:
+            assert item is not None  # guaranteed_update raises KeyNotFound without one
+            existing = item.object()
+            deletion.check_preconditions(existing, options, self.resource.group_resource)
+            attributes.existing = item.object()
+            await self.admission.validate(attributes)
+            outcome = self.decide_deletion(existing, options)
+            if outcome.remove:
+                raise _RemoveInstead(item)
+            if outcome.marked is None:
+                raise _Unchanged(item)
+            return outcome.marked
+
+        try:
+            if context.dry_run:
+                item = await self._update_nothing(key, mark, may_create=False)
+            else:
+                item = await self.storage.guaranteed_update(key, mark)
+            return Deleted(item=item, removed=False)
+        except _Unchanged as unchanged:
+            return Deleted(item=unchanged.item, removed=False)
+        except _RemoveInstead as removal:
+            if context.dry_run:
+                return Deleted(item=removal.item, removed=True)
+            return await self._remove(key, options)
+
+    def decide_deletion(
+        self, existing: Object, options: deletion.DeleteOptions
+    ) -> deletion.Outcome:
+        grace = self.strategy.grace_period_seconds(existing, options.grace_period_seconds)
+        return deletion.decide(existing, options, grace, collected=self.collected)
+
+    async def _remove(self, key: str, options: deletion.DeleteOptions) -> Deleted:
+        """Remove, but look again at what is removed: a finalizer may have arrived since."""
+
+        async def still_removable(item: storage.Item) -> None:
+            existing = item.object()
+            deletion.check_preconditions(existing, options, self.resource.group_resource)
+            outcome = self.decide_deletion(existing, options)
+            if not outcome.remove:
+                raise errors.conflict(
+                    self.resource.group_resource,
+                    existing["metadata"]["name"],
+                    creation.OPTIMISTIC_LOCK,
+                )
+
+        item = await self.storage.delete(key, validate=still_removable)
+        return Deleted(item=item, removed=True)
+
+    async def delete_collection(
+        self,
+        context: RequestContext,
+        selection: storage.ListOptions,
+        options: deletion.DeleteOptions,
+    ) -> storage.ListResult:
+        """Delete what is selected now, one after the other; the result lists it. An object that
+        is gone before its turn is no error."""
+        listed = await self.list(selection)
+        items = []
+        namespace = context.namespace
+        try:
+            for item in listed.items:
+                if self.resource.namespaced:
+                    context.namespace = item.key.split("/")[-2]
+                try:
+                    deleted = await self.delete(context, item.key.rpartition("/")[2], options)
+                except errors.StatusError as error:
+                    if error.reason != errors.NOT_FOUND:
+                        raise
+                else:
+                    items.append(deleted.item)
+        finally:
+            context.namespace = namespace
+        return storage.ListResult(
+            items=items,
+            revision=listed.revision,
+            continue_token=listed.continue_token,
+            remaining=listed.remaining,
+        )
+
+    # --- shared
+
+    def _attributes(
+        self,
+        operation: str,
+        context: RequestContext,
+        *,
+        obj: Object | None = None,
+        existing: Object | None = None,
+        name: str = "",
+        subresource: str = "",
+    ) -> admission.Attributes:
+        if not name and (shown := obj or existing):
+            name = shown["metadata"].get("name", "")
+        return admission.Attributes(
+            operation=operation,
+            resource=self.resource.gvr,
+            kind=self.resource.gvk,
+            namespace=context.namespace,
+            name=name,
+            user=context.user,
+            subresource=subresource,
+            obj=obj,
+            existing=existing,
+            dry_run=context.dry_run,
+            warnings=context.warnings,
+        )
+
+    def _translated(
+        self, error: storage_errors.StorageError, name: str, verb: str
+    ) -> errors.StatusError:
+        return translate.status_error(error, self.resource.group_resource, name, verb)
+
+
+class NamespaceStore(Store):
+    """Namespaces leave in two steps: a DELETE marks them Terminating, and they go once
+    spec.finalizers is empty, which the namespace controller sees to."""
+
+    def decide_deletion(
+        self, existing: Object, options: deletion.DeleteOptions
+    ) -> deletion.Outcome:
+        if not (existing.get("spec") or {}).get("finalizers"):
+            return super().decide_deletion(existing, options)
+        metadata = existing["metadata"]
+        if "deletionTimestamp" in metadata:
+            return deletion.Outcome(None, remove=False)
+        deletion.mark_as_deleting(existing)
+        metadata.pop("deletionGracePeriodSeconds", None)
+        finalizers = deletion.finalizers_after(existing, options, collected=self.collected)
+        if finalizers:
+            metadata["finalizers"] = finalizers
+        existing.setdefault("status", {})["phase"] = "Terminating"
+        return deletion.Outcome(existing, remove=False)

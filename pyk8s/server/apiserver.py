@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The API server, put together: storage, registry, endpoints, the listening socket.
+
+    start:  storage synced -> stores and routes -> system objects -> listen -> ready
+    stop:   not ready any more -> watches end -> requests finish -> storage closes
+
+`run` is what `pyk8s apiserver` calls. Everything is made here and handed down explicitly.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import signal
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pyk8s.admission import interface as admission
+from pyk8s.admission.lifecycle import NamespaceLifecycle
+from pyk8s.apimachinery import errors
+from pyk8s.apimachinery.gvk import Object
+from pyk8s.apis import scheme
+from pyk8s.auth import authenticator, authorizer, tokenfile, x509
+from pyk8s.endpoints import discovery, filters, health, install, openapi, reviews, version
+from pyk8s.endpoints.dispatcher import Dispatcher
+from pyk8s.endpoints.endpoint import Handler
+from pyk8s.endpoints.handlers.watch import Watches
+from pyk8s.endpoints.request import ASGIApp
+from pyk8s.registry import builder
+from pyk8s.server import bootstrap, certificates, listener, serving
+from pyk8s.server.options import APIServerOptions
+from pyk8s.storage import cacher
+from pyk8s.storage import errors as storage_errors
+from pyk8s.storage import interface as storage
+
+_log = logging.getLogger(__name__)
+
+# An etcd that was started in the same moment takes a second or two; one that has not answered
+# by then is not there.
+_ETCD_WAIT_SECONDS = 15.0
+_ETCD_RETRY_SECONDS = 0.05
+
+
+class StartError(Exception):
+    """The server cannot start; one line for the operator."""
+
+
+class APIServer:
+    """One API server process. `start` returns once it serves; `stop` once nothing is left."""
+
+    def __init__(self, options: APIServerOptions) -> None:
+        self._options = options
+        self._backend: storage.Backend = cacher.open(options.etcd)
+        self._watches = Watches(options.min_request_timeout_seconds)
+        self._stopping = False
+        self._system_objects_made = False
+        self._server: serving.Server | None = None
+
+    async def start(self) -> None:
+        """Raises StartError, CertificateError, TokenFileError, ListenError or ServingError."""
+        options = self._options
+        listening = self._listener()
+        await self._start_storage()
+        stores = self._build_stores()
+        app = self._app(stores)
+        address, port = listening.getsockname()[:2]
+        await self._make_system_objects(stores, address, port)
+        tls = serving.tls_context(
+            options.tls_cert_file, options.tls_private_key_file, options.client_ca_file
+        )
+        self._server = serving.Server(
+            app,
+            tls,
+            serving.ServerOptions(grace_seconds=options.shutdown_grace_seconds),
+            on_stopping=self._watches.close_all,
+        )
+        await self._server.start(listening)
+        _log.info("serving: address=%s port=%s", address, port)
+
+    async def stop(self) -> None:
+        self._stopping = True
+        if self._server is not None:
+            await self._server.stop()
+        await self._backend.stop()
+
+    def _listener(self) -> socket.socket:
+        options = self._options
+        if options.listen_fd >= 0:
+            return socket.socket(fileno=options.listen_fd)
+        return listener.listen(
+            options.bind_address, options.secure_port, reuse_port=options.workers_share_port
+        )
+
+    async def _start_storage(self) -> None:
+        """Try until etcd answers: it may have been started in the same moment."""
+        deadline = time.monotonic() + _ETCD_WAIT_SECONDS
+        while True:
+            try:
+                await self._backend.start()
+            except storage_errors.Unavailable as error:
+                if time.monotonic() > deadline:
+                    servers = ", ".join(self._options.etcd_servers)
+                    message = (
+                        f"etcd does not answer at {servers}: {error}; start it there, or name "
+                        "the right place with --etcd-servers"
+                    )
+                    raise StartError(message) from None
+                await asyncio.sleep(_ETCD_RETRY_SECONDS)
+            else:
+                return
+
+    def _build_stores(self) -> builder.Stores:
+        stores: builder.Stores = {}
+
+        async def get_namespace(name: str, fresh: bool) -> Object | None:
+            try:
+                item = await stores["namespaces"].get("", name, "" if fresh else "0")
+            except errors.StatusError as error:
+                if error.reason != errors.NOT_FOUND:
+                    raise
+                return None
+            return item.object()
+
+        chain = admission.Chain([NamespaceLifecycle(get_namespace)])
+        prefix = self._options.etcd_prefix.rstrip("/")
+        resources = scheme.builtin().resources
+        built = builder.build(
+            resources,
+            self._backend,
+            chain,
+            key_prefix=prefix,
+            event_ttl_seconds=int(self._options.event_ttl_seconds),
+        )
+        stores.update(built)
+        return stores
+
+    async def _make_system_objects(self, stores: builder.Stores, address: str, port: int) -> None:
+        await bootstrap.ensure_namespaces(stores)
+        service = bootstrap.MasterService(
+            cluster_ip=certificates.first_service_ip(self._options.service_cluster_ip_range),
+            advertise_address=self._options.advertise_address or advertised(address),
+            secure_port=port,
+        )
+        await bootstrap.ensure_master_service(stores, service)
+        self._system_objects_made = True
+
+    # --- the application
+
+    def _app(self, stores: builder.Stores) -> ASGIApp:
+        options = self._options
+        authentication = self._authentication()
+        authorization = authorizer.Union([authorizer.AllowedPaths(), authorizer.PrivilegedGroups()])
+        dispatcher = self._dispatcher(stores, authentication.tokens, authorization)
+        limit = filters.InFlightLimit(
+            options.max_requests_inflight, options.max_mutating_requests_inflight
+        )
+        return filters.chain(
+            dispatcher.handle,
+            authenticate=authentication.union,
+            authorize=authorization,
+            limit=limit,
+            request_timeout_seconds=options.request_timeout_seconds,
+        )
+
+    def _authentication(self) -> _Authentication:
+        tokens: authenticator.TokenAuthenticator | None = None
+        members: list[authenticator.Authenticator] = []
+        if self._options.client_ca_file:
+            members.append(x509.X509())
+        if self._options.token_auth_file:
+            tokens = tokenfile.load(self._options.token_auth_file)
+        members.append(authenticator.BearerToken([tokens] if tokens else []))
+        return _Authentication(authenticator.Union(members), tokens)
+
+    def _dispatcher(
+        self,
+        stores: builder.Stores,
+        tokens: authenticator.TokenAuthenticator | None,
+        authorization: authorizer.Authorizer,
+    ) -> Dispatcher:
+        resources = scheme.builtin().resources
+        paths, prefixes = self._paths()
+        dispatcher = Dispatcher(paths, prefixes)
+        review_kinds = reviews.Reviews(authorization, tokens)
+        for resource in resources:
+            if resource.stored:
+                store = stores[resource.storage_prefix]
+                dispatcher.install(install.route(resource, store, self._watches))
+                continue
+            route = review_kinds.route(resource, install.decoder(resource.gvk))
+            dispatcher.install(route or install.unserved(resource))
+        return dispatcher
+
+    def _paths(self) -> tuple[dict[str, Handler], dict[str, Handler]]:
+        resources = scheme.builtin().resources
+        documents = discovery.Discovery(resources, f"{socket.gethostname()}:6443")
+        published = openapi.OpenAPI(resources)
+        paths: dict[str, Handler] = {
+            "/api": documents.handle,
+            "/apis": documents.handle,
+            "/version": version.version,
+            "/openapi/v2": published.v2,
+            "/openapi/v3": published.v3_index,
+        }
+        prefixes: dict[str, Handler] = {
+            "/api/": documents.handle,
+            "/apis/": documents.handle,
+            "/openapi/v3/": published.v3,
+        }
+        live = {"ping": health.ping, "etcd": self._backend.check}
+        ready = {
+            **live,
+            "informer-sync": self._check_synced,
+            "poststarthook/start-system-namespaces-controller": self._check_system_objects,
+            "poststarthook/start-kubernetes-service-controller": self._check_system_objects,
+            "shutdown": self._check_running,
+        }
+        for name, checks in (("livez", live), ("healthz", live), ("readyz", ready)):
+            found, single = health.handlers(name, checks)
+            paths.update(found)
+            prefixes[f"/{name}/"] = single
+        return paths, prefixes
+
+    async def _check_synced(self) -> None:
+        if not self._backend.synced:
+            raise health.NotHealthy("the watch caches follow no etcd")
+
+    async def _check_system_objects(self) -> None:
+        if not self._system_objects_made:
+            raise health.NotHealthy("the system's own objects are not made yet")
+
+    async def _check_running(self) -> None:
+        if self._stopping:
+            raise health.NotHealthy("the server is stopping")
+
+
+@dataclass(frozen=True, slots=True)
+class _Authentication:
+    union: authenticator.Authenticator
+    tokens: authenticator.TokenAuthenticator | None
+
+
+def advertised(bound: str) -> str:
+    """The address other hosts reach this server by: the bound one, or this host's own where it
+    is bound to all or to none but itself. Upstream: DefaultAdvertiseAddress."""
+    address = ipaddress.ip_address(bound)
+    if not (address.is_unspecified or address.is_loopback):
+        return bound
+    with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as probe:
+        try:
+            # Nothing is sent: connecting a datagram socket only picks the route.
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return "127.0.0.1" if address.is_unspecified else bound
+        host: str = probe.getsockname()[0]
+        return host
+
+
+async def run(options: APIServerOptions, *, ready: Callable[[], None] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT. `ready` is called once requests are answered."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    server = APIServer(options)
+    try:
+        await server.start()
+        if ready is not None:
+            ready()
+        await stop.wait()
+    finally:
+        await server.stop()

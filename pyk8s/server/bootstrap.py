@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The objects a cluster cannot do without, made by the API server itself.
+
+System namespaces, and the `kubernetes` Service in default with its Endpoints and EndpointSlice,
+through which pods find this server. Several servers may do this at once: what is there already
+is left alone, or brought up to date. Mirrors upstream's `controlplane/controller`
+(systemnamespaces, kubernetesservice).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyk8s.apimachinery import errors
+from pyk8s.apimachinery.gvk import Object
+from pyk8s.auth import user
+from pyk8s.registry.builder import Stores
+from pyk8s.registry.context import RequestContext
+from pyk8s.registry.store import Store
+
+SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+
+_API_SERVER = user.UserInfo("system:apiserver", groups=(user.SYSTEM_MASTERS,))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MasterService:
+    """Where the `kubernetes` Service leads: its own address, and this server's."""
+
+    cluster_ip: str
+    advertise_address: str
+    secure_port: int
+
+
+async def ensure_namespaces(stores: Stores) -> None:
+    for name in SYSTEM_NAMESPACES:
+        await _ensure(stores["namespaces"], "", _object("v1", "Namespace", {"name": name}))
+
+
+async def ensure_master_service(stores: Stores, service: MasterService) -> None:
+    await _ensure(stores["services/specs"], "default", _service(service))
+    await _reconcile(stores["services/endpoints"], _endpoints(service), ("subsets",))
+    await _reconcile(stores["endpointslices"], _endpoint_slice(service), ("endpoints", "ports"))
+
+
+def _context(namespace: str) -> RequestContext:
+    return RequestContext(user=_API_SERVER, namespace=namespace)
+
+
+async def _ensure(store: Store, namespace: str, obj: Object) -> None:
+    """Create it unless it is there."""
+    try:
+        await store.get(namespace, obj["metadata"]["name"])
+    except errors.StatusError as error:
+        if error.reason != errors.NOT_FOUND:
+            raise
+    else:
+        return
+    store.strategy.default(obj)
+    try:
+        await store.create(_context(namespace), obj)
+    except errors.StatusError as error:
+        if error.reason != errors.ALREADY_EXISTS:
+            raise
+
+
+async def _reconcile(store: Store, wanted: Object, keys: tuple[str, ...]) -> None:
+    """Create it, or bring these of its parts up to date."""
+    namespace, name = wanted["metadata"]["namespace"], wanted["metadata"]["name"]
+    parts = {key: wanted[key] for key in keys}
+    await _ensure(store, namespace, wanted)
+
+    async def bring_up_to_date(existing: Object | None) -> Object:
+        if existing is None:
+            raise errors.not_found(store.resource.group_resource, name)
+        updated = {**existing, **parts}
+        store.strategy.default(updated)
+        return updated
+
+    await store.update(_context(namespace), name, bring_up_to_date, may_create=False)
+
+
+def _object(api_version: str, kind: str, metadata: Object) -> Object:
+    return {"kind": kind, "apiVersion": api_version, "metadata": metadata}
+
+
+def _service(service: MasterService) -> Object:
+    labels = {"component": "apiserver", "provider": "kubernetes"}
+    metadata = {"name": "kubernetes", "namespace": "default", "labels": labels}
+    port = {
+        "name": "https",
+        "protocol": "TCP",
+        "port": 443,
+        "targetPort": service.secure_port,
+    }
+    obj = _object("v1", "Service", metadata)
+    obj["spec"] = {
+        "type": "ClusterIP",
+        "clusterIP": service.cluster_ip,
+        "clusterIPs": [service.cluster_ip],
+        "ports": [port],
+        "sessionAffinity": "None",
+    }
+    return obj
+
+
+def _endpoints(service: MasterService) -> Object:
+    labels = {"endpointslice.kubernetes.io/skip-mirror": "true"}
+    metadata = {"name": "kubernetes", "namespace": "default", "labels": labels}
+    obj = _object("v1", "Endpoints", metadata)
+    port = {"name": "https", "port": service.secure_port, "protocol": "TCP"}
+    obj["subsets"] = [{"addresses": [{"ip": service.advertise_address}], "ports": [port]}]
+    return obj
+
+
+def _endpoint_slice(service: MasterService) -> Object:
+    labels = {"kubernetes.io/service-name": "kubernetes"}
+    metadata = {"name": "kubernetes", "namespace": "default", "labels": labels}
+    obj = _object("discovery.k8s.io/v1", "EndpointSlice", metadata)
+    obj["addressType"] = "IPv6" if ":" in service.advertise_address else "IPv4"
+    ready = {"addresses": [service.advertise_address], "conditions": {"ready": True}}
+    obj["endpoints"] = [ready]
+    obj["ports"] = [{"name": "https", "port": service.secure_port, "protocol": "TCP"}]
+    return obj

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an API server is told when it starts: the flags, checked and converted.
+
+Made by the command line, read by the composition; nothing here does anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pyk8s.storage.interface import EtcdOptions
+
+DEFAULT_SERVICE_CLUSTER_IP_RANGE = "10.96.0.0/12"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class APIServerOptions:
+    """Each field is the flag of that name, of kube-apiserver where it has one, with its default.
+
+    Files are PEM, empty where not given. `listen_fd` is an inherited socket that listens already
+    (`--bind-address` and `--secure-port` then only say where that is), -1 for none.
+    `advertise_address` is what the `kubernetes` Service leads to; empty means: find out.
+    `workers_share_port` lets other processes listen on the same port.
+    """
+
+    etcd_servers: tuple[str, ...]
+    etcd_prefix: str = "/registry"
+    etcd_cafile: str = ""
+    etcd_certfile: str = ""
+    etcd_keyfile: str = ""
+    etcd_compaction_interval_seconds: float = 300.0
+    event_ttl_seconds: float = 3600.0
+
+    bind_address: str = "0.0.0.0"
+    secure_port: int = 6443
+    listen_fd: int = -1
+    workers_share_port: bool = False
+    advertise_address: str = ""
+    tls_cert_file: str = ""
+    tls_private_key_file: str = ""
+    cert_dir: str = "/var/run/kubernetes"
+
+    client_ca_file: str = ""
+    token_auth_file: str = ""
+
+    service_cluster_ip_range: str = DEFAULT_SERVICE_CLUSTER_IP_RANGE
+    service_node_port_range: tuple[int, int] = (30000, 32767)
+    service_account_issuer: str = "https://kubernetes.default.svc.cluster.local"
+    service_account_key_files: tuple[str, ...] = ()
+    service_account_signing_key_file: str = ""
+
+    request_timeout_seconds: float = 60.0
+    min_request_timeout_seconds: int = 1800
+    max_requests_inflight: int = 400
+    max_mutating_requests_inflight: int = 200
+    shutdown_grace_seconds: float = 2.0
+    log_level: int = 0
+
+    @property
+    def etcd(self) -> EtcdOptions:
+        return EtcdOptions(
+            servers=self.etcd_servers,
+            prefix=self.etcd_prefix,
+            ca_file=self.etcd_cafile,
+            cert_file=self.etcd_certfile,
+            key_file=self.etcd_keyfile,
+            compaction_interval_seconds=int(self.etcd_compaction_interval_seconds),
+        )

@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One request and its answer: the ASGI side that HTTP/1.1 and HTTP/2 share.
+
+    protocol --feed, feed_end, disconnect--> Stream --receive--> app
+    protocol <------respond, write---------- Stream <---send---- app
+
+What hypercorn's own stream does otherwise: a body that the app does not read never blocks the
+connection, a head that states its length leaves together with its body, and the app can be told
+of a lost client without a task that waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import enum
+import logging
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any, Protocol
+from urllib.parse import unquote_to_bytes
+
+from pyk8s.endpoints.request import ON_DISCONNECT
+
+logger = logging.getLogger(__name__)
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Header = tuple[bytes, bytes]
+ASGIApp = Callable[
+    [Scope, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]],
+    Awaitable[None],
+]
+
+
+class Sender(Protocol):
+    """What a stream needs of its protocol. `more` False ends the answer."""
+
+    async def respond(self, stream: Stream, body: bytes, more: bool) -> None:
+        """Send `stream.status` and `stream.headers`, with whatever body there is already."""
+        ...
+
+    async def write(self, stream: Stream, body: bytes, more: bool) -> None:
+        """Returns when the peer has taken enough for more to be worth making."""
+        ...
+
+    async def abandon(self, stream: Stream) -> None:
+        """The app stopped in the middle: let the client see that the answer is not complete."""
+        ...
+
+    def consumed(self, stream: Stream, size: int) -> None:
+        """The app took `size` bytes of the request's body."""
+        ...
+
+
+class State(enum.Enum):
+    REQUEST = enum.auto()
+    HEAD_HELD = enum.auto()
+    RESPONSE = enum.auto()
+    DONE = enum.auto()
+
+
+class Stream:
+    """Lives from the request's head to the end of the answer or the loss of the client.
+
+    `receive` and `send` are the app's. After the client is gone `send` does nothing and
+    `receive` says http.disconnect.
+    """
+
+    def __init__(self, sender: Sender, stream_id: int, scope: Scope) -> None:
+        self.stream_id = stream_id
+        self.scope = scope
+        self.state = State.REQUEST
+        self.status = 0
+        self.headers: list[Header] = []
+        self.disconnected = False
+        self.request_ended = False
+        self.unread_bytes = 0
+        self._sender = sender
+        self._body: list[bytes] = []
+        self._end_delivered = False
+        self._changed = asyncio.Event()
+        self._callbacks: list[Callable[[], None]] = []
+        scope["extensions"][ON_DISCONNECT] = self.on_disconnect
+
+    @property
+    def over(self) -> bool:
+        return self.disconnected or self.state is State.DONE
+
+    def feed(self, data: bytes) -> None:
+        """More of the request's body. What nobody will read any more is dropped."""
+        if self.over:
+            self._sender.consumed(self, len(data))
+            return
+        self._body.append(data)
+        self.unread_bytes += len(data)
+        self._changed.set()
+
+    def feed_end(self) -> None:
+        self.request_ended = True
+        self._changed.set()
+
+    def disconnect(self) -> None:
+        """The client is gone. Wakes whoever waits to receive."""
+        if self.over:
+            return
+        self.disconnected = True
+        self._drop_body()
+        callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback()
+
+    def on_disconnect(self, callback: Callable[[], None]) -> None:
+        if self.disconnected:
+            callback()
+        else:
+            self._callbacks.append(callback)
+
+    async def run(self, app: ASGIApp) -> None:
+        """Serve it. The boundary where an app's fault ends: the request fails, the connection
+        lives on if it can."""
+        try:
+            await app(self.scope, self.receive, self.send)
+        except Exception:
+            logger.exception("the application failed: %s", self.scope["path"])
+        finally:
+            # The scope must not keep the stream alive in a cycle.
+            self.scope["extensions"].pop(ON_DISCONNECT, None)
+            await self._conclude()
+
+    async def receive(self) -> Message:
+        while True:
+            if self.over:
+                return {"type": "http.disconnect"}
+            if self._body or (self.request_ended and not self._end_delivered):
+                return self._next_part()
+            self._changed.clear()
+            await self._changed.wait()
+
+    async def send(self, message: Message) -> None:
+        kind = message["type"]
+        if self.disconnected:
+            # An app that only ever sends must not keep the loop to itself.
+            await asyncio.sleep(0)
+            return
+        if kind == "http.response.start" and self.state is State.REQUEST:
+            self.status = message["status"]
+            self.headers = list(message.get("headers", ()))
+            if states_length(self.headers):
+                self.state = State.HEAD_HELD
+            else:
+                self.state = State.RESPONSE
+                await self._sender.respond(self, b"", True)
+        elif kind == "http.response.body" and self.state in (State.HEAD_HELD, State.RESPONSE):
+            await self._send_body(message)
+        else:
+            raise RuntimeError(f"unexpected ASGI message {kind} in state {self.state.name}")
+
+    async def _send_body(self, message: Message) -> None:
+        body = b"" if self.bodiless else message.get("body", b"")
+        more = message.get("more_body", False)
+        send = self._sender.respond if self.state is State.HEAD_HELD else self._sender.write
+        self.state = State.RESPONSE if more else State.DONE
+        if not more:
+            self._drop_body()
+        await send(self, body, more)
+
+    @property
+    def bodiless(self) -> bool:
+        """Whether the answer has no body by its nature, whatever the app sends."""
+        return self.scope["method"] == "HEAD" or self.status in (204, 304)
+
+    async def _conclude(self) -> None:
+        if self.over:
+            return
+        if self.state in (State.REQUEST, State.HEAD_HELD):
+            self.status, self.headers = 500, [(b"content-length", b"0")]
+            self.state = State.DONE
+            self._drop_body()
+            await self._sender.respond(self, b"", False)
+        else:
+            self.state = State.DONE
+            await self._sender.abandon(self)
+
+    def _next_part(self) -> Message:
+        body = self._take_body()
+        self._end_delivered = self.request_ended
+        return {"type": "http.request", "body": body, "more_body": not self.request_ended}
+
+    def _drop_body(self) -> None:
+        self._take_body()
+        self._changed.set()
+
+    def _take_body(self) -> bytes:
+        parts, self._body = self._body, []
+        size, self.unread_bytes = self.unread_bytes, 0
+        if size:
+            self._sender.consumed(self, size)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def states_length(headers: Iterable[Header]) -> bool:
+    """Whether the body's length is known, so that head and body leave together. A stream states
+    none, and its head leaves at once: watches rely on it."""
+    return any(name.lower() == b"content-length" for name, _ in headers)
+
+
+def path_of(target: bytes) -> tuple[str, bytes, bytes]:
+    """The decoded path, the raw path and the query of a request target, in whatever form."""
+    if not target.startswith((b"/", b"*")) and b"://" in target:
+        _, _, rest = target.partition(b"://")
+        _, slash, rest = rest.partition(b"/")
+        target = slash + rest or b"/"
+    raw_path, _, query = target.partition(b"?")
+    return unquote_to_bytes(raw_path).decode("utf-8", "replace"), raw_path, query
