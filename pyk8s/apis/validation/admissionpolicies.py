@@ -24,7 +24,7 @@ _AUDIT_ANNOTATIONS_MAX = 20
 _VALUE_EXPRESSION_BYTES_MAX = 5 * 1024
 _is_identifier = re.compile("[_a-zA-Z][_a-zA-Z0-9]*").fullmatch
 _RESERVED = frozenset(
-    [
+    {
         "true",
         "false",
         "null",
@@ -46,7 +46,7 @@ _RESERVED = frozenset(
         "var",
         "void",
         "while",
-    ]
+    }
 )
 _AT_LEAST_ONE = "validations or auditAnnotations must contain at least one item"
 

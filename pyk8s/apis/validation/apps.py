@@ -198,8 +198,7 @@ def validate_stateful_set_spec(spec: Spec, path: field.Path) -> list[field.Error
         for key in ("whenDeleted", "whenScaled"):
             policy = retention.get(key, "")
             found += checks.one_of(policy, where.child(key), ("Retain", "Delete"))
-    keys = ("replicas", "minReadySeconds", "revisionHistoryLimit")
-    found += checks.all_non_negative(spec, keys, path)
+    found += checks.all_non_negative(spec, ("replicas", "minReadySeconds"), path)
     start = (spec.get("ordinals") or {}).get("start")
     found += checks.non_negative(start, path.child("ordinals.start"))
     selector = spec.get("selector")

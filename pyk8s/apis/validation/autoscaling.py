@@ -27,6 +27,7 @@ _SOURCES = {
     "Resource": "resource",
     "ContainerResource": "containerResource",
 }
+_ZERO = quantity.parse("0")
 
 Spec = Mapping[str, Any]
 
@@ -217,7 +218,7 @@ def _target(target: Spec, path: field.Path) -> list[field.Error]:
         detail = "must be either Utilization, Value, or AverageValue"
         found.append(field.invalid(path.child("type"), kind, detail))
     for key in ("value", "averageValue"):
-        if key in target and quantity.parse(target[key]).sign() != 1:
+        if key in target and quantity.parse(target[key]) <= _ZERO:
             found.append(field.invalid(path.child(key), target[key], "must be positive"))
     utilization = target.get("averageUtilization")
     if utilization is not None and utilization < 1:
@@ -245,7 +246,7 @@ def _scaling_rules(rules: Spec, path: field.Path) -> list[field.Error]:
     for index, policy in enumerate(policies):
         found += _scaling_policy(policy, path.child("policies").index(index))
     tolerance = rules.get("tolerance")
-    if tolerance is not None and quantity.parse(tolerance).sign() < 0:
+    if tolerance is not None and quantity.parse(tolerance) < _ZERO:
         where = path.child("tolerance")
         found.append(field.invalid(where, tolerance, "must be greater than or equal to zero"))
     return found

@@ -229,7 +229,7 @@ def validate_csi_storage_capacity(capacity: Object) -> list[field.Error]:
     name = capacity.get("storageClassName", "")
     found += checks.dns1123_subdomain(name, field.Path("storageClassName"))
     amount = capacity.get("capacity")
-    if amount is not None and quantity.parse(amount).sign() < 0:
+    if amount is not None and quantity.parse(amount) < quantity.parse("0"):
         found.append(field.invalid(field.Path("capacity"), amount, checks.NOT_NEGATIVE))
     return found
 

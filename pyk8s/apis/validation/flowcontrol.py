@@ -21,7 +21,17 @@ _QUEUES_MAX = 10_000_000
 _HASH_BITS_MAX = 60
 _EXEMPT = "exempt"
 _VERBS = frozenset(
-    ["get", "list", "create", "update", "delete", "deletecollection", "patch", "watch", "proxy"]
+    {
+        "get",
+        "list",
+        "create",
+        "update",
+        "delete",
+        "deletecollection",
+        "patch",
+        "watch",
+        "proxy",
+    }
 )
 _METHODS = frozenset({"ByNamespace", "ByUser"})
 _LEVEL_TYPES = frozenset({"Exempt", "Limited"})
