@@ -6,10 +6,10 @@ Mirrors upstream's `pkg/apis/resource/v1/defaults.go`.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pyk8s.apimachinery import times
 from pyk8s.apimachinery.gvk import GroupVersionKind, Object
 
 GROUP = "resource.k8s.io"
@@ -55,7 +55,7 @@ def _default_request(request: dict[str, Any]) -> None:
 
 def _default_taint(taint: dict[str, Any]) -> None:
     if "timeAdded" not in taint:
-        taint["timeAdded"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        taint["timeAdded"] = times.now()
 
 
 DEFAULTERS: Mapping[GroupVersionKind, Callable[[Object], None]] = {

@@ -14,11 +14,37 @@ from collections.abc import Mapping
 
 from pyk8s.apimachinery.gvk import GroupResource
 from pyk8s.apis import scheme
-from pyk8s.registry.strategies import core
+from pyk8s.registry.strategies import (
+    admissionregistration,
+    apiextensions,
+    apps,
+    batch,
+    certificates,
+    core,
+    flowcontrol,
+    networking,
+    policy,
+    rbac,
+    resource,
+    scheduling,
+    storageclasses,
+)
 from pyk8s.registry.strategy import Strategy
 
 STRATEGIES: Mapping[GroupResource, type[Strategy]] = {
     **core.STRATEGIES,
+    **apps.STRATEGIES,
+    **batch.STRATEGIES,
+    **policy.STRATEGIES,
+    **networking.STRATEGIES,
+    **storageclasses.STRATEGIES,
+    **scheduling.STRATEGIES,
+    **rbac.STRATEGIES,
+    **certificates.STRATEGIES,
+    **admissionregistration.STRATEGIES,
+    **flowcontrol.STRATEGIES,
+    **resource.STRATEGIES,
+    **apiextensions.STRATEGIES,
 }
 
 

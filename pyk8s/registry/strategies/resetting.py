@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Strategies of kinds whose status subresource leaves metadata alone.
+
+Older kinds let a status update change labels and annotations in passing; newer ones take the
+stored metadata (upstream's `metav1.ResetObjectMetaForStatus`).
+"""
+
+from __future__ import annotations
+
+from pyk8s.apimachinery.gvk import Object
+from pyk8s.registry.context import RequestContext
+from pyk8s.registry.strategies.core import CoreStrategy
+
+_KEPT = (
+    "deletionTimestamp",
+    "generation",
+    "labels",
+    "annotations",
+    "finalizers",
+    "ownerReferences",
+)
+
+
+def reset_metadata(updated: Object, existing: Object) -> None:
+    """Put back what a status update may not change of the metadata."""
+    metadata, stored = updated["metadata"], existing["metadata"]
+    for key in _KEPT:
+        if key in stored:
+            metadata[key] = stored[key]
+        else:
+            metadata.pop(key, None)
+
+
+class ResettingStrategy(CoreStrategy):
+    """A CoreStrategy with a status subresource that changes the status and nothing else."""
+
+    def prepare_for_status_update(
+        self, context: RequestContext, updated: Object, existing: Object
+    ) -> None:
+        super().prepare_for_status_update(context, updated, existing)
+        reset_metadata(updated, existing)
