@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator
 
@@ -11,6 +12,10 @@ import pytest_asyncio
 
 from pyk8s.server import etcd_process
 from pyk8s.storage.interface import EtcdOptions
+
+# looptime looks for a current loop in synchronous tests too; asyncio would make one for it, which
+# nobody closes. With none set by intent there is none to make.
+asyncio.set_event_loop(None)
 
 
 @pytest_asyncio.fixture(scope="session")
