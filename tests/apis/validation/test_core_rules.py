@@ -23,7 +23,10 @@ from pyk8s.apis.validation import (
 )
 
 META = {"name": "x", "namespace": "default"}
-TEMPLATE = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+TEMPLATE = {
+    "metadata": {"labels": {"a": "b"}},
+    "spec": {"containers": [{"name": "c", "image": "i"}]},
+}
 NEGATIVE = "must be greater than or equal to 0"
 LB = "may only be used when `type` is 'LoadBalancer'"
 

@@ -71,8 +71,15 @@ UPDATES = {
 }
 BOUND = {"status": {"phase": "Bound", "capacity": {"storage": "1Gi"}}}
 IPS = {"spec clusterIP": "10.0.0.1", "spec clusterIPs": ["10.0.0.1"]}
-DUAL = {"spec clusterIP": "10.0.0.1", "spec clusterIPs": ["10.0.0.1", "fd00::1"], "spec ipFamilies": ["IPv4", "IPv6"]}
-ENDED = {"spec restartPolicy": "Never", "status": {"containerStatuses": [{"name": "main", "state": {"terminated": {"exitCode": 0}}}]}}
+DUAL = {
+    "spec clusterIP": "10.0.0.1",
+    "spec clusterIPs": ["10.0.0.1", "fd00::1"],
+    "spec ipFamilies": ["IPv4", "IPv6"],
+}
+ENDED = {
+    "spec restartPolicy": "Never",
+    "status": {"containerStatuses": [{"name": "main", "state": {"terminated": {"exitCode": 0}}}]},
+}
 
 # what, stored changes, changes of the update, sentences
 ROWS = [
