@@ -120,6 +120,9 @@ _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def _network(cidr: str) -> _Network | None:
+    # A bare address is a network to the standard library, and none to upstream.
+    if "/" not in cidr:
+        return None
     try:
         return ipaddress.ip_network(cidr, strict=False)
     except ValueError:
