@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pyk8s.apimachinery import durations
 from pyk8s.apimachinery.gvk import GroupResource, Object
 from pyk8s.apis.columns import ages, texts
 from pyk8s.apis.columns.definition import AGE, API, NAME, Column, Columns, ColumnsByResource
@@ -31,7 +32,7 @@ def _csr_cells(obj: Object, now: float) -> list[Any]:
         ages.age(obj, now),
         spec.get("signerName") or texts.NONE,
         spec.get("username", ""),
-        texts.NONE if seconds is None else ages.human_duration(seconds),
+        texts.NONE if seconds is None else durations.human(seconds),
         _condition(obj.get("status") or {}),
     ]
 
