@@ -18,6 +18,7 @@ from typing import Protocol
 
 from pyk8s.apimachinery import codec, fields, labels
 from pyk8s.apimachinery.gvk import GroupResource, Object
+from pyk8s.storage import errors
 
 ADDED = "ADDED"
 MODIFIED = "MODIFIED"
@@ -63,11 +64,16 @@ class Item:
     def attributes(
         self, fields_of: Callable[[Object], Mapping[str, str]]
     ) -> tuple[Mapping[str, str], Mapping[str, str]]:
-        """Labels and selectable fields; decoded once, when the first selector asks."""
+        """Labels and selectable fields; decoded once, when the first selector asks. Raises
+        Corrupt for what is no Kubernetes object."""
         if self._labels is None or self._fields is None:
-            obj = self.object()
-            self._labels = obj["metadata"].get("labels") or {}
-            self._fields = fields_of(obj)
+            try:
+                obj = self.object()
+                self._labels = obj["metadata"].get("labels") or {}
+                self._fields = fields_of(obj)
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                why = f"object at {self.key} cannot be read: {error!r}"
+                raise errors.Corrupt(why, self.key) from error
         return self._labels, self._fields
 
     def remember_attributes(

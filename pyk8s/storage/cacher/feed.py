@@ -30,7 +30,6 @@ _BACKOFF_SECONDS_MIN = 0.05
 _BACKOFF_SECONDS_MAX = 2.0
 # Small enough that turning a page into items does not hold up the loop.
 _LOAD_PAGE_KEYS = 1000
-_START_TIMEOUT_SECONDS = 10.0
 
 
 class Feed:
@@ -49,8 +48,9 @@ class Feed:
         self.compacted = 0
 
     async def start(self) -> None:
-        """Raises Unavailable when etcd is not there within some seconds."""
-        self._progress.reset(await self._first_revision())
+        """Returns when all caches added so far are loaded. Raises Unavailable, and may then be
+        tried again."""
+        self._progress.reset(await self._keyspace.revision())
         found, _ = await self._keyspace.get(compactor.KEY)
         if found is not None:
             self._learn_compaction(found.value)
@@ -98,17 +98,6 @@ class Feed:
             self._stream.close()
 
     # -- Following -------------------------------------------------------------------------
-
-    async def _first_revision(self) -> int:
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + _START_TIMEOUT_SECONDS
-        while True:
-            try:
-                return await self._keyspace.revision()
-            except errors.Unavailable:
-                if loop.time() > deadline:
-                    raise
-                await asyncio.sleep(_BACKOFF_SECONDS_MIN)
 
     async def _follow(self) -> None:
         backoff = _Backoff()

@@ -100,7 +100,7 @@ class WatchCache:
     def add_loaded(self, page: Iterable[KeyValue]) -> None:
         """The next objects, all read at one revision."""
         for key, value, revision in page:
-            state = state_of(key, value, revision)
+            state = self._read(key, value, revision)
             if isinstance(state, Item):
                 self._incoming.put(state)
             elif state is not None:
@@ -132,14 +132,19 @@ class WatchCache:
         previous = self._set(key, state)
         self.changed_at = revision
         if isinstance(state, errors.Corrupt):
-            # What is left cannot be told truthfully: lists fail while the value is there, and
-            # watches end so that their clients find out by listing.
-            self._history = History(revision)
-            self._channels.end_all()
+            self._break_off(revision)
         elif state is not None or previous is not None:
             change = Change(key, revision, state, previous)
             self._history.append(change)
-            self._channels.dispatch(change)
+            try:
+                self._channels.dispatch(change)
+            except errors.Corrupt:
+                self._break_off(revision)
+
+    def _break_off(self, revision: int) -> None:
+        # What cannot be read cannot be told: watches end, and their clients find out by listing.
+        self._history = History(revision)
+        self._channels.end_all()
 
     def _set(self, key: str, state: State) -> Item | None:
         """Returns the object that was there."""
@@ -169,7 +174,18 @@ class WatchCache:
             del self._written[key]
             if written.revision == revision and value is not None:
                 return written
-        return state_of(key, value, revision)
+        return self._read(key, value, revision)
+
+    def _read(self, key: str, value: bytes | None, revision: int) -> State:
+        if value is None:
+            return None
+        try:
+            item = Item(key, revision, encoding.show_foreign(key, value, revision))
+            if self.config.indexes:
+                item.attributes(self.config.fields_of)
+        except errors.Corrupt as error:
+            return error
+        return item
 
     # -- Reading ---------------------------------------------------------------------------
 
@@ -262,12 +278,3 @@ class WatchCache:
         for key, error in self._corrupt.items():
             if key.startswith(prefix):
                 raise error
-
-
-def state_of(key: str, value: bytes | None, revision: int) -> State:
-    if value is None:
-        return None
-    try:
-        return Item(key, revision, encoding.show_foreign(key, value, revision))
-    except errors.Corrupt as error:
-        return error

@@ -75,25 +75,32 @@ class Client:
 
     def __init__(self, options: EtcdOptions, timeout_seconds: float = CALL_TIMEOUT_SECONDS) -> None:
         self.timeout_seconds = timeout_seconds
-        self._endpoints = [Stubs(_channel(url, options)) for url in options.servers]
+        self._options = options
+        self._endpoints: list[Stubs] = []
+        self._attempts = len(options.servers)
         self._current = 0
 
     @property
     def stubs(self) -> Stubs:
+        """The current endpoint. Channels belong to the event loop that first uses them."""
+        if not self._endpoints:
+            options = self._options
+            self._endpoints = [Stubs(_channel(url, options)) for url in options.servers]
         return self._endpoints[self._current]
 
     async def close(self) -> None:
         for endpoint in self._endpoints:
             await endpoint.channel.close()
+        self._endpoints = []
 
     def fail_over(self, failed: Stubs) -> None:
         """Leave an endpoint that does not answer, unless somebody left it already."""
         if self.stubs is failed:
-            self._current = (self._current + 1) % len(self._endpoints)
+            self._current = (self._current + 1) % self._attempts
 
     async def read(self, method: Callable[[Stubs], Any], request: Any) -> Any:
         """A call without effect; tried at each endpoint until one answers. Raises Unavailable."""
-        for attempt in range(len(self._endpoints)):
+        for attempt in range(self._attempts):
             stubs = self.stubs
             try:
                 return await method(stubs)(request, timeout=self.timeout_seconds)
@@ -102,14 +109,14 @@ class Client:
                 if not isinstance(translated, errors.Unavailable):
                     raise translated from error
                 self.fail_over(stubs)
-                if attempt + 1 == len(self._endpoints):
+                if attempt + 1 == self._attempts:
                     raise translated from error
         raise AssertionError("there is at least one endpoint")
 
     async def write(self, method: Callable[[Stubs], Any], request: Any) -> Any:
         """A call with an effect; tried again only where it certainly had none. Raises
         OutcomeUnknown when it may have happened."""
-        for attempt in range(len(self._endpoints)):
+        for attempt in range(self._attempts):
             stubs = self.stubs
             try:
                 return await method(stubs)(request, timeout=self.timeout_seconds)
@@ -117,9 +124,7 @@ class Client:
                 translated = translate(error, is_write=True)
                 if isinstance(translated, errors.Unavailable | errors.OutcomeUnknown):
                     self.fail_over(stubs)
-                if attempt + 1 == len(self._endpoints) or not isinstance(
-                    translated, errors.Unavailable
-                ):
+                if attempt + 1 == self._attempts or not isinstance(translated, errors.Unavailable):
                     raise translated from error
         raise AssertionError("there is at least one endpoint")
 
