@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finds the benchmark and hands it the rest of the line."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+# What there is, and what it measures.
+BENCHMARKS = {
+    "api": "an API server under load: creates, gets, lists, patches, watch fan-out",
+}
+
+
+def main() -> None:
+    name, *rest = sys.argv[1:] or ["api"]
+    if name in ("-h", "--help"):
+        print("usage: hack/bench [WHAT] [flags]\n")
+        for known, text in BENCHMARKS.items():
+            print(f"  {known:<10} {text}")
+        return
+    if name.startswith("-"):
+        name, rest = "api", [name, *rest]
+    if name not in BENCHMARKS:
+        raise SystemExit(f"hack/bench: there is no benchmark {name!r}: see hack/bench --help")
+    importlib.import_module(f"hack.benchmarks.{name}").main(rest)
+
+
+main()
