@@ -103,7 +103,6 @@ ROWS = [
     ("Service", "external-policy", {"spec externalTrafficPolicy": "Local"}, 'spec.externalTrafficPolicy: Invalid value: "Local": may only be set for externally-accessible services'),
     ("Service", "internal-policy", {"spec internalTrafficPolicy": "Near"}, 'spec.internalTrafficPolicy: Unsupported value: "Near": supported values: "Cluster", "Local"'),
     ("Service", "distribution", {"spec trafficDistribution": "Near"}, 'spec.trafficDistribution: Unsupported value: "Near": supported values: "PreferClose", "PreferSameNode", "PreferSameZone"'),
-    ("Service", "kubelet-port", {"spec type": "LoadBalancer", "spec ports 0 port": 10250}, "spec.ports[0]: Invalid value: 10250: may not expose port 10250 externally since it is used by kubelet"),
     ("Service", "health-check", {"spec healthCheckNodePort": 1}, "spec.healthCheckNodePort: Invalid value: 1: may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'"),
     # ConfigMap and Secret
     ("ConfigMap", "key", {"data": {"a b": ""}}, f'data[a b]: Invalid value: "a b": {CONFIG_KEY}'),
