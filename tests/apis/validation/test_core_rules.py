@@ -109,7 +109,7 @@ ROWS = [
     ("ConfigMap", "key-dots", {"data": {"..a": ""}}, "data[..a]: Invalid value: \"..a\": must not start with '..'"),
     ("ConfigMap", "key-in-both", {"binaryData": {"a": "Yg=="}}, 'data[a]: Invalid value: "a": duplicate of key present in binaryData'),
     ("ConfigMap", "binary-key", {"binaryData": {"b/c": "Yg=="}}, f'binaryData[b/c]: Invalid value: "b/c": {CONFIG_KEY}'),
-    ("ConfigMap", "too-big", {"data": {"a": "x" * 1048577}}, "<nil>: Too long: may not be more than 1048576 bytes"),
+    ("ConfigMap", "too-big", {"data": {"a": "x" * 1048577}}, "[]: Too long: may not be more than 1048576 bytes"),
     ("Secret", "key", {"data": {"a b": ""}}, f'data[a b]: Invalid value: "a b": {CONFIG_KEY}'),
     ("Secret", "string-data-key", {"stringData": {"a b": ""}}, f'data[a b]: Invalid value: "a b": {CONFIG_KEY}'),
     ("Secret", "too-big", {"data": {"a": _encoded("x" * 1048577)}}, "data: Too long: may not be more than 1048576 bytes"),

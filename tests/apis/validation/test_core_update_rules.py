@@ -107,7 +107,7 @@ ROWS = [
     ("Pod/resize", "image", {}, {f"{C} image": "other"}, "spec: Forbidden: only cpu and memory resources are mutable"),
     ("Pod/resize", "removed", {f"{C} resources": {"requests": {"cpu": "1", "memory": "1Gi"}}}, {f"{C} resources": {"requests": {"cpu": "1"}}}, "spec.containers[0].resources.requests: Forbidden: resource requests cannot be removed"),
     ("Pod/resize", "qos", {f"{C} resources": {"requests": {"cpu": "1"}}, "status": {"qosClass": "Burstable"}}, {f"{C} resources": {"requests": {"cpu": "1", "memory": "1Gi"}, "limits": {"cpu": "1", "memory": "1Gi"}}}, 'spec: Invalid value: "Burstable": Pod QOS Class may not change as a result of resizing'),
-    ("Pod/resize", "static", {"spec nodeName": "n", "metadata annotations": {"kubernetes.io/config.mirror": "h"}}, {}, "<nil>: Forbidden: static pods cannot be resized"),
+    ("Pod/resize", "static", {"spec nodeName": "n", "metadata annotations": {"kubernetes.io/config.mirror": "h"}}, {}, "[]: Forbidden: static pods cannot be resized"),
     # Service
     ("Service", "cluster-ip", IPS, {"spec clusterIP": "10.0.0.2", "spec clusterIPs": ["10.0.0.2"]}, f'spec.clusterIPs[0]: Invalid value: ["10.0.0.2"]: {CHANGED}'),
     ("Service", "cluster-ip-gone", IPS, {"spec clusterIP": GONE, "spec clusterIPs": GONE}, "spec.clusterIPs[0]: Invalid value: []: primary clusterIP can not be unset"),
