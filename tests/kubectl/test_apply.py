@@ -64,7 +64,7 @@ def test_apply_server_dry_run(kubectl: Kubectl) -> None:
 
 def test_forty_kinds(kubectl: Kubectl) -> None:
     """A file of forty kinds is created, then unchanged, then deleted, every line of it."""
-    text = FORTY.read_text().replace("NAMESPACE", kubectl.namespace)
+    text = FORTY.read_text()
     kinds = {document["kind"] for document in yaml.safe_load_all(text)}
     assert len(kinds) == 40
     created = kubectl("apply", "-f", "-", stdin=text).lines

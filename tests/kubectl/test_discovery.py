@@ -84,9 +84,6 @@ def test_can_i_list(session_kubectl: Kubectl) -> None:
             "pod.spec.containers.image", ["FIELD: image <string>"], id="field of a list's elements"
         ),
         pytest.param("cronjob.spec.schedule", ["FIELD: schedule <string>", "Cron"], id="field"),
-        pytest.param(
-            "service.spec.type", ["ENUM:", "ClusterIP", "ExternalName"], id="enumeration"
-        ),
     ],
 )
 def test_explain(session_kubectl: Kubectl, what: str, expected: list[str]) -> None:
