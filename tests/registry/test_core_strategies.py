@@ -400,6 +400,27 @@ def test_put_creates_and_overwrites_where_upstream_lets_it(resource, creates, un
             ],
             id="service",
         ),
+        pytest.param(
+            "endpoints",
+            {"metadata": {"name": "e", "namespace": "default"}},
+            ["v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"],
+            id="endpoints",
+        ),
+        pytest.param(
+            "persistentvolumeclaims",
+            {
+                **CLAIM,
+                "metadata": {
+                    **CLAIM["metadata"],
+                    "annotations": {"volume.beta.kubernetes.io/storage-class": "a"},
+                },
+            },
+            [
+                "metadata.annotations[volume.beta.kubernetes.io/storage-class]: deprecated since "
+                'v1.8; use "storageClassName" attribute instead'
+            ],
+            id="claim",
+        ),
         pytest.param("pods", POD, [], id="nothing-to-say"),
     ],
 )  # fmt: skip

@@ -192,6 +192,7 @@ class EndpointsStrategy(CoreStrategy):
         default=defaults.default_endpoints,
         validate=endpoints.validate_endpoints,
         validate_update=endpoints.validate_endpoints_update,
+        warn=core_warnings.warnings_for_endpoints,
     )
 
 
