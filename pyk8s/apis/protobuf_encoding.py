@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import functools
 import struct
-from collections.abc import Callable
 from typing import Any
 
 from pyk8s.apis import protobuf_types as types

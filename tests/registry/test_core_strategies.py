@@ -238,6 +238,105 @@ def test_a_claims_data_source_has_both_names():
         assert (spec["dataSource"], spec["dataSourceRef"]) == (source, source)
 
 
+def through(resource, subresource, existing, change):
+    """The stored object after an update through a subresource, and its faults."""
+    rule = strategy(resource).update_rule(subresource)
+    obj = copy.deepcopy(existing)
+    change(obj)
+    strategy(resource).default(obj)
+    rule.prepare(CONTEXT, obj, existing)
+    return obj, rule.validate(CONTEXT, obj, existing)
+
+
+def test_ephemeral_containers_come_through_their_subresource_alone():
+    """Nothing else of the update counts, and the generation moves."""
+    pod = created("pods", POD)
+
+    def debug(update):
+        update["spec"]["ephemeralContainers"] = [{"name": "debug", "image": "busybox"}]
+        update["spec"]["containers"][0]["image"] = "other"
+        update["metadata"]["labels"] = {"a": "b"}
+
+    after, faults = through("pods", "ephemeralcontainers", pod, debug)
+    assert faults == []
+    assert [c["name"] for c in after["spec"]["ephemeralContainers"]] == ["debug"]
+    assert after["spec"]["containers"] == pod["spec"]["containers"]
+    assert "labels" not in after["metadata"]
+    assert after["metadata"]["generation"] == 2
+
+
+def test_a_resize_changes_resources_alone():
+    """Images stay; a container more is refused."""
+    pod = created("pods", POD)
+    pod["spec"]["containers"][0]["resources"] = {"requests": {"cpu": "1"}}
+    pod["status"]["qosClass"] = "Burstable"
+
+    def grow(update):
+        update["spec"]["containers"][0].update(image="other", resources={"requests": {"cpu": "2"}})
+
+    after, faults = through("pods", "resize", pod, grow)
+    [container] = after["spec"]["containers"]
+    assert faults == []
+    assert (container["image"], container["resources"]) == ("nginx", {"requests": {"cpu": "2"}})
+
+    def add(update):
+        update["spec"]["containers"].append({"name": "b", "image": "i"})
+
+    _, faults = through("pods", "resize", pod, add)
+    assert [fault.message for fault in faults] == [
+        "spec: Forbidden: containers may not be added or removed on resize"
+    ]
+
+
+def test_finalize_changes_a_namespaces_finalizers():
+    """What an update of the namespace cannot do."""
+    namespace = created("namespaces", {"metadata": {"name": "prod"}})
+    after, faults = through(
+        "namespaces", "finalize", namespace, lambda n: n["spec"].update(finalizers=[])
+    )
+    assert (faults, after["spec"]["finalizers"]) == ([], [])
+    _, faults = through(
+        "namespaces", "finalize", namespace, lambda n: n["spec"].update(finalizers=["mine"])
+    )
+    assert [fault.field for fault in faults] == ["spec.finalizers[0]"]
+
+
+def test_an_app_armor_annotation_becomes_a_field():
+    """The deprecated annotation still works, and its writer is told."""
+    pod = copy.deepcopy(POD)
+    key = "container.apparmor.security.beta.kubernetes.io/web"
+    pod["metadata"]["annotations"] = {key: "localhost/strict"}
+    context = RequestContext(user=UserInfo("tester"))
+    rules = strategy("pods")
+    rules.default(pod)
+    rules.prepare_for_create(context, pod)
+    assert rules.validate(context, pod) == []
+    assert pod["spec"]["containers"][0]["securityContext"] == {
+        "appArmorProfile": {"type": "Localhost", "localhostProfile": "strict"}
+    }
+    assert context.warnings == [
+        f"metadata.annotations[{key}]: deprecated since v1.30; use the "
+        '"appArmorProfile" field instead'
+    ]
+
+
+def test_spread_by_label_keys_is_accepted():
+    """The key becomes part of the constraint's selector, which is no conflict with itself."""
+    pod = copy.deepcopy(POD)
+    pod["metadata"]["labels"] = {"rev": "7"}
+    pod["spec"]["topologySpreadConstraints"] = [
+        {
+            "maxSkew": 1,
+            "topologyKey": "zone",
+            "whenUnsatisfiable": "DoNotSchedule",
+            "labelSelector": {"matchLabels": {"app": "a"}},
+            "matchLabelKeys": ["rev"],
+        }
+    ]
+    [constraint] = created("pods", pod)["spec"]["topologySpreadConstraints"]
+    assert constraint["labelSelector"]["matchExpressions"][0]["values"] == ["7"]
+
+
 def _placed_service(**spec):
     service = created("services", SERVICE)
     service["spec"].update({"clusterIP": "10.0.0.1", "clusterIPs": ["10.0.0.1"], **spec})
