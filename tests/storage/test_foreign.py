@@ -97,13 +97,25 @@ async def test_an_unreadable_value_ends_watches(cached_pods, near_pods):
         await cached_pods.watch(version=str(start.revision))
 
 
-async def test_labels_of_the_wrong_shape_are_corrupt(cached_pods, near_pods):
-    """An object whose fields cannot be read ends watches that select, and fails such lists."""
+@pytest.mark.parametrize(
+    ("labels", "spec"),
+    [
+        pytest.param(b"{}", b"[]", id="indexed-field"),
+        pytest.param(b'{"app":5}', b"{}", id="label"),
+        pytest.param(b'["app"]', b"{}", id="labels"),
+    ],
+)
+async def test_an_object_of_the_wrong_shape_is_corrupt(cached_pods, near_pods, labels, spec):
+    """What selectors cannot read ends watches that select, and fails such lists; the cache goes
+    on."""
     watch = await cached_pods.watch(selector="app=x")
-    await put(near_pods, "a", b'{"kind":"Pod","apiVersion":"v1","metadata":{"name":"a"},"spec":[]}')
+    value = b'{"kind":"Pod","apiVersion":"v1","metadata":{"labels":%b},"spec":%b}' % (labels, spec)
+    await put(near_pods, "a", value)
     assert await watch.ended()
     with pytest.raises(errors.Corrupt, match="cannot be read"):
         await cached_pods.list(selector="app=x")
+    await cached_pods.create("b", "other", labels={"app": "x"})
+    assert cached_pods.names((await cached_pods.list("other", selector="app=x")).items) == ["b"]
 
 
 async def test_keys_of_other_programs_are_passed_over(cached_pods, near_pods):

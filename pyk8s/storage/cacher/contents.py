@@ -98,8 +98,7 @@ class Contents:
 
     def indexed_values(self, item: Item) -> Iterable[tuple[str, str]]:
         """The indexed fields of an object and their values."""
-        _, values = item.attributes(self._config.fields_of)
-        return ((name, values.get(name, "")) for name in self._indexes)
+        return zip(self._indexes, item.indexed(self._config), strict=True)
 
     def key_of(self, namespace: str, predicate: Predicate) -> str | None:
         """The one key a selection can mean, where it names the object; else None."""
@@ -143,16 +142,12 @@ class Contents:
         return items
 
     def _reindex(self, key: str, previous: Item | None, item: Item | None) -> None:
-        before = dict(self.indexed_values(previous)) if previous else {}
-        now = dict(self.indexed_values(item)) if item else {}
-        for name, index in self._indexes.items():
-            old, new = before.get(name), now.get(name)
-            if old == new:
-                continue
-            if old is not None:
-                _remove(index, old, key)
-            if new is not None:
-                _add(index, new, key)
+        before = set(self.indexed_values(previous)) if previous else set()
+        now = set(self.indexed_values(item)) if item else set()
+        for name, value in before - now:
+            _remove(self._indexes[name], value, key)
+        for name, value in now - before:
+            _add(self._indexes[name], value, key)
 
 
 def _from(order: KeyOrder, start: str) -> Sequence[str]:

@@ -163,8 +163,7 @@ class WatchCache:
             return cached
         if item.revision > self._progress.revision:
             if self.config.indexes:
-                labels = dict(obj["metadata"].get("labels") or {})
-                item.remember_attributes(labels, self.config.fields_of(obj))
+                item.note_indexed(self.config, obj)
             self._written[item.key] = item
         return item
 
@@ -182,7 +181,7 @@ class WatchCache:
         try:
             item = Item(key, revision, encoding.show_foreign(key, value, revision))
             if self.config.indexes:
-                item.attributes(self.config.fields_of)
+                item.indexed(self.config)
         except errors.Corrupt as error:
             return error
         return item
@@ -226,15 +225,15 @@ class WatchCache:
         if predicate.is_everything:
             items = candidates[:limit] if limit else candidates
             return items, len(items)
-        fields_of = self.config.fields_of
+        config = self.config
         if not limit:
-            found = [item for item in candidates if predicate.matches(item, fields_of)]
+            found = [item for item in candidates if predicate.matches(item, config)]
             return found, len(candidates)
         found = []
         for looked_at, item in enumerate(candidates):
             if len(found) == limit:
                 return found, looked_at
-            if predicate.matches(item, fields_of):
+            if predicate.matches(item, config):
                 found.append(item)
         return found, len(candidates)
 
@@ -263,11 +262,11 @@ class WatchCache:
         prefix = paging.prefix_of(self.config, namespace)
         self._check_readable(prefix)
         candidates = self._contents.candidates(namespace, predicate, prefix)
-        revision, fields_of = self.revision, self.config.fields_of
+        revision = self.revision
 
         def events() -> Iterator[WatchEvent]:
             for item in candidates:
-                if predicate.matches(item, fields_of):
+                if predicate.matches(item, self.config):
                     yield WatchEvent(ADDED, item.revision, item)
             if plan.ends_state:
                 yield WatchEvent(BOOKMARK, revision, None, initial_events_end=True)

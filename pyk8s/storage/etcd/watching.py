@@ -108,7 +108,7 @@ class EtcdWatcher:
 
     def _selects(self, item: Item | None) -> bool:
         predicate = self._options.predicate
-        return item is not None and predicate.matches(item, self._config.fields_of)
+        return item is not None and predicate.matches(item, self._config)
 
 
 def _item(key: str, value: bytes | None, revision: int) -> Item | None:
