@@ -28,7 +28,7 @@ def _rows() -> Iterator[Any]:
             yield pytest.param(row, id=f"{row['kind']}: {row['name']}")
 
 
-@pytest.mark.parametrize("row", _rows())
+@pytest.mark.parametrize("row", list(_rows()))
 def test_rejected_on_create_with_upstreams_words(row: dict[str, Any]) -> None:
     """A manifest with one thing wrong is refused with these sentences, and no others."""
     changes = {**row.get("set", {}), **dict.fromkeys(row.get("remove", ()), roads.GONE)}
