@@ -430,7 +430,7 @@ def _always_restarted(template: Spec, path: field.Path, kind: str) -> list[field
 def _counts_fit(status: Spec, keys: tuple[str, ...]) -> list[field.Error]:
     replicas = status.get("replicas", 0)
     return [
-        field.invalid(_STATUS.child(key), status[key], _ABOVE_REPLICAS)
+        field.invalid(_STATUS.child(key), status.get(key, 0), _ABOVE_REPLICAS)
         for key in keys
         if status.get(key, 0) > replicas
     ]

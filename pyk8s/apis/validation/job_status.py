@@ -145,10 +145,10 @@ def _finished_job(change: _Change) -> list[field.Error]:
         where = _STATUS.child("terminating")
         detail = "terminating>0 is invalid for finished job"
         found.append(field.invalid(where, terminating, detail))
-    if change.changes("ready", "active") and status.get("ready", 0) > active:
+    ready = status.get("ready")
+    if change.changes("ready", "active") and ready is not None and ready > active:
         where = _STATUS.child("ready")
-        detail = "cannot set more ready pods than active"
-        found.append(field.invalid(where, status["ready"], detail))
+        found.append(field.invalid(where, ready, "cannot set more ready pods than active"))
     return found
 
 
