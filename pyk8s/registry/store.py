@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from pyk8s.admission import interface as admission
-from pyk8s.apimachinery import codec, errors
+from pyk8s.apimachinery import codec, errors, managedfields
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.apis import scheme
 from pyk8s.registry import creation, deletion, translate
@@ -30,9 +30,21 @@ from pyk8s.storage import interface as storage
 # has filled the space, and then saying so is right. Upstream: maxNameGenerationCreateAttempts.
 _GENERATE_NAME_ATTEMPTS_MAX = 8
 
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """What an update starts from. `obj` is shared and must not be changed; `copy` is one's own."""
+
+    item: storage.Item
+    obj: Object
+
+    def copy(self) -> Object:
+        return self.item.object()
+
+
 # Makes the object to store from the existing one (None when there is none and the kind may be
 # created by an update). Called again for every retry; the result belongs to the Store.
-MakeUpdated = Callable[[Object | None], Awaitable[Object]]
+MakeUpdated = Callable[[Existing | None], Awaitable[Object]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,7 +240,7 @@ class Store:
         subresource: str,
     ) -> Object:
         existing = item.object()
-        updated = await make_updated(item.object())
+        updated = await make_updated(Existing(item, existing))
         creation.check_uid(self.strategy, updated, existing)
         creation.check_resource_version(self.strategy, updated, existing)
         attributes = self._attributes(
@@ -239,6 +251,7 @@ class Store:
         self._prepare_updated(context, updated, existing, subresource)
         await self.admission.validate(attributes)
         self.strategy.canonicalize(updated)
+        updated = managedfields.keep_times(existing, updated)
         if deletion.removed_by_update(updated, existing):
             raise _RemoveInstead(storage.Item(item.key, item.revision, codec.encode_json(updated)))
         return updated

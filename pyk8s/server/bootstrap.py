@@ -16,7 +16,7 @@ from pyk8s.apimachinery.gvk import Object
 from pyk8s.auth import user
 from pyk8s.registry.builder import Stores
 from pyk8s.registry.context import RequestContext
-from pyk8s.registry.store import Store
+from pyk8s.registry.store import Existing, Store
 
 SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
@@ -70,10 +70,10 @@ async def _reconcile(store: Store, wanted: Object, keys: tuple[str, ...]) -> Non
     parts = {key: wanted[key] for key in keys}
     await _ensure(store, namespace, wanted)
 
-    async def bring_up_to_date(existing: Object | None) -> Object:
+    async def bring_up_to_date(existing: Existing | None) -> Object:
         if existing is None:
             raise errors.not_found(store.resource.group_resource, name)
-        updated = {**existing, **parts}
+        updated = {**existing.copy(), **parts}
         store.strategy.default(updated)
         return updated
 
