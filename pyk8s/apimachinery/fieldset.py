@@ -83,8 +83,10 @@ def ordered(node: FieldSet) -> FieldSet:
     if len(node) < 2:
         return node
     keys = list(node)
-    # Fields sort as text; everything else by what the element says.
-    wanted = sorted(keys) if keys[-1][0] == "f" == keys[0][0] else sorted(keys, key=_rank)
+    wanted = sorted(keys)
+    # Fields sort as text, before everything else; the rest by what the element says.
+    if wanted[-1][0] != "f":
+        wanted.sort(key=_rank)
     return node if keys == wanted else {key: node[key] for key in wanted}
 
 
