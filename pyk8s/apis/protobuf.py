@@ -163,14 +163,20 @@ def _open(data: bytes) -> tuple[str, str, bytes]:
     for number, value in values.scan(data, len(PREFIX), len(data), "Unknown"):
         if number == 1:
             type_meta = values.expect(value, bytes, "TypeMeta")
-            for inner, text in values.scan(type_meta, 0, len(type_meta), "TypeMeta"):
-                if inner == 1:
-                    api_version = values.expect(text, bytes, "APIVersion").decode()
-                elif inner == 2:
-                    kind = values.expect(text, bytes, "Kind").decode()
+            api_version, kind = _type_meta(type_meta)
         elif number == 2:
             raw = values.expect(value, bytes, "Raw")
     return api_version, kind, raw
+
+
+def _type_meta(body: bytes) -> tuple[str, str]:
+    api_version = kind = ""
+    for number, value in values.scan(body, 0, len(body), "TypeMeta"):
+        if number == 1:
+            api_version = values.expect(value, bytes, "APIVersion").decode()
+        elif number == 2:
+            kind = values.expect(value, bytes, "Kind").decode()
+    return api_version, kind
 
 
 def _group_version(api_version: str) -> tuple[str, str]:
