@@ -144,7 +144,9 @@ class Compiler:
         if value.kind in _BITS:
             return self._number_steps(field, key)
         if value.kind == types.DOUBLE:
-            assert shape == types.ONE and field.zero_kept, "every double is one behind a pointer"
+            # Every double of the API is one, and behind a pointer.
+            assert shape == types.ONE
+            assert field.zero_kept
             return {key | wire.FIXED64: (_DOUBLE, field.name, None)}
         return {key | wire.LENGTH: self._delimited_step(field)}
 
@@ -318,13 +320,12 @@ def _read_delimited(data: bytes, pos: int, stop: int, step: _Step, obj: Tree) ->
     if kind == _INLINED:
         reader(data, pos, stop, obj)
         return
-    found = obj.get(name)
-    if found is None:
-        found = obj[name] = {} if kind == _ENTRY else []
+    if kind == _ENTRY:
+        reader(data, pos, stop, obj.setdefault(name, {}))
+        return
+    found: list[Any] = obj.setdefault(name, [])
     if kind == _STRUCTS:
         found.append(reader(data, pos, stop, {}))
-    elif kind == _ENTRY:
-        reader(data, pos, stop, found)
     elif kind == _TEXTS:
         found.append(data[pos:stop].decode())
     elif kind == _VALUES:
