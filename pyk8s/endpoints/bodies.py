@@ -11,12 +11,15 @@ from typing import Any, Protocol
 
 from pyk8s.apimachinery import codec, errors, gvk, yamlcodec
 from pyk8s.apimachinery.gvk import GroupVersionKind, Object
+from pyk8s.apis import decode, protobuf
 from pyk8s.endpoints import negotiation, options
 from pyk8s.endpoints.endpoint import Decode
 from pyk8s.endpoints.request import Request
 
 # How much of an unrecognised body an error shows.
 _SUMMARY_CHARACTERS_MAX = 30
+
+DELETE_OPTIONS = GroupVersionKind("", "v1", "DeleteOptions")
 
 
 class Typed(Protocol):
@@ -31,7 +34,9 @@ class Typed(Protocol):
 
 async def read_object(request: Request, endpoint: Typed, write: options.WriteOptions) -> Object:
     """The body as an object of the endpoint's kind, in its served version."""
-    media_type = negotiation.body_media_type(request.headers.get("content-type", ""))
+    media_type = negotiation.body_media_type(
+        request.headers.get("content-type", ""), negotiation.media_types_of(endpoint.gvk)
+    )
     document, duplicates = parse(
         await request.body(), media_type, write.field_validation, endpoint.gvk
     )
@@ -58,6 +63,8 @@ def parse(
 ) -> tuple[Object, list[str]]:
     """The document, and a sentence for what is in it twice (looked for only where it matters)."""
     duplicates: list[str] = []
+    if media_type == negotiation.PROTOBUF:
+        return _message(body, expected), duplicates
     try:
         if media_type == negotiation.YAML:
             document, messages = yamlcodec.decode_yaml_strict(body)
@@ -73,6 +80,20 @@ def parse(
         why = f"json: cannot unmarshal {_go_type(document)} into Go value of type struct"
         raise _unrecognised(body, expected, f"couldn't get version/kind; json parse error: {why}")
     return document, duplicates
+
+
+def _message(body: bytes, expected: GroupVersionKind) -> Object:
+    """A protobuf body; its kind is looked at first, for a message does not tell what it is."""
+    try:
+        type_meta, raw = protobuf.unwrap(body)
+    except codec.DecodeError as error:
+        raise _unrecognised(body, expected, str(error)) from None
+    if expected != DELETE_OPTIONS:
+        check_kind(type_meta, expected)
+    try:
+        return protobuf.decode_raw(raw, expected)
+    except codec.DecodeError as error:
+        raise decode.cannot_be_handled(expected, str(error)) from None
 
 
 def _unrecognised(body: bytes, expected: GroupVersionKind, why: str) -> errors.StatusError:
@@ -182,7 +203,5 @@ async def read_options(request: Request) -> dict[str, Any] | None:
     if not body:
         return None
     media_type = negotiation.body_media_type(request.headers.get("content-type", ""))
-    document, _ = parse(
-        body, media_type, options.IGNORE, GroupVersionKind("meta.k8s.io", "v1", "DeleteOptions")
-    )
+    document, _ = parse(body, media_type, options.IGNORE, DELETE_OPTIONS)
     return document
