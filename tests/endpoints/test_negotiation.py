@@ -7,7 +7,7 @@ import pytest
 
 from pyk8s.apimachinery import errors
 from pyk8s.endpoints import negotiation
-from pyk8s.endpoints.negotiation import JSON, YAML, Negotiated
+from pyk8s.endpoints.negotiation import JSON, PROTOBUF, YAML, Negotiated
 
 KUBECTL_GET = (
     "application/json;as=Table;v=v1;g=meta.k8s.io,"
@@ -30,11 +30,11 @@ METADATA = (
         pytest.param("application/JSON; charset=utf-8", Negotiated(JSON), id="parameters"),
         pytest.param(
             "application/vnd.kubernetes.protobuf,application/json",
-            Negotiated(JSON),
-            id="client-go falls back to JSON",
+            Negotiated(PROTOBUF),
+            id="client-go prefers protobuf",
         ),
         pytest.param(KUBECTL_GET, Negotiated(JSON, "Table", "v1"), id="kubectl get"),
-        pytest.param(METADATA, Negotiated(JSON, "PartialObjectMetadata", "v1"), id="metadata"),
+        pytest.param(METADATA, Negotiated(PROTOBUF, "PartialObjectMetadata", "v1"), id="metadata"),
         pytest.param(
             "application/json;as=Table;v=v2;g=meta.k8s.io,application/json",
             Negotiated(JSON),
@@ -50,7 +50,7 @@ def test_the_best_clause_that_can_be_served_wins(header: str, expected: Negotiat
 @pytest.mark.parametrize(
     "header",
     [
-        "application/vnd.kubernetes.protobuf",
+        "application/cbor",
         "text/html",
         "application/json;q=0",
         "application/json;as=Table;v=v1;g=other.io",
@@ -77,5 +77,6 @@ def test_a_body_of_another_type_is_415() -> None:
     assert caught.value.code == 415
     assert caught.value.message == (
         "the body of the request was in an unknown format - "
-        "accepted media types include: application/json, application/yaml"
+        "accepted media types include: application/json, application/yaml, "
+        "application/vnd.kubernetes.protobuf"
     )
