@@ -159,7 +159,7 @@ class APIServer:
             secure_port=port,
         )
         await bootstrap.ensure_master_service(stores, service)
-        self._service_upkeep.start()
+        await self._service_upkeep.start()
         self._system_objects_made = True
 
     # --- the application

@@ -12,8 +12,9 @@ A failure is logged, and the next round tries again. Mirrors upstream's
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from pyk8s.apimachinery import errors
 from pyk8s.registry.builder import Stores
@@ -47,11 +48,13 @@ class ServiceUpkeep:
         await self._ensure_cidr()
         await self._repair.run_once()
 
-    def start(self) -> None:
+    async def start(self) -> None:
+        """From here on, a deleted IPAddress is noticed. Raises StatusError."""
+        watcher = await self._watch_addresses()
         self._tasks = [
             asyncio.create_task(_repeat(self._ensure_cidr, _CIDR_INTERVAL_SECONDS)),
             asyncio.create_task(_repeat(self._repair.run_once, _REPAIR_INTERVAL_SECONDS)),
-            asyncio.create_task(_repeat(self._follow_addresses, _REWATCH_SECONDS)),
+            asyncio.create_task(self._follow_addresses(watcher)),
         ]
 
     async def stop(self) -> None:
@@ -62,22 +65,36 @@ class ServiceUpkeep:
     async def _ensure_cidr(self) -> None:
         await bootstrap.ensure_service_cidr(self._stores, self._cidrs)
 
-    async def _follow_addresses(self) -> None:
-        """Until the watch ends."""
+    async def _watch_addresses(self) -> storage.Watcher:
         options = storage.WatchOptions(send_initial_events=False)
-        watcher = await self._stores["ipaddresses"].watch(options)
-        try:
-            while events := await watcher.next_batch():
-                for event in events:
-                    if event.type == storage.DELETED and event.item is not None:
-                        await self._repair.restore(event.item.object())
-        finally:
-            watcher.close()
+        return await self._stores["ipaddresses"].watch(options)
+
+    async def _follow_addresses(self, first: storage.Watcher) -> None:
+        """What a gap between two watches hides, repair finds."""
+        opened: storage.Watcher | None = first
+
+        async def follow() -> None:
+            nonlocal opened
+            watcher, opened = opened or await self._watch_addresses(), None
+            with contextlib.closing(watcher):
+                while events := await watcher.next_batch():
+                    await self._restore(events)
+
+        await _repeat(follow, _REWATCH_SECONDS, at_once=True)
+
+    async def _restore(self, events: Sequence[storage.WatchEvent]) -> None:
+        for event in events:
+            if event.type == storage.DELETED and event.item is not None:
+                await self._repair.restore(event.item.object())
 
 
-async def _repeat(step: Callable[[], Awaitable[None]], interval_seconds: float) -> None:
+async def _repeat(
+    step: Callable[[], Awaitable[None]], interval_seconds: float, *, at_once: bool = False
+) -> None:
     while True:
-        await asyncio.sleep(interval_seconds)
+        if not at_once:
+            await asyncio.sleep(interval_seconds)
+        at_once = False
         try:
             await step()
         except (errors.StatusError, storage_errors.StorageError) as error:

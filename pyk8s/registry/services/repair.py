@@ -99,8 +99,8 @@ class Repair:
             return
         item = known.get(pool.addresses.key("", str(number)))
         if item is None:
-            # Created meanwhile by whoever wrote the Service, most of the time.
-            if await pool.create(str(number), owner):
+            # Most of the time the Service came or went while the lists were read.
+            if await self._holds(owner, str(number)) and await pool.create(str(number), owner):
                 _log.info("cluster IP was not allocated: service=%s/%s address=%s", *owner, address)
             return
         obj = item.object()
