@@ -44,6 +44,7 @@ class Type:
     """One type. It may recur in itself, so it is filled after it exists; fixed from then on."""
 
     __slots__ = (
+        "by_element",
         "deduced",
         "element",
         "exact",
@@ -70,6 +71,8 @@ class Type:
         # Encoded element and type by field name; `element` is the type of every other key, None
         # where there must be none.
         self.fields: dict[str, tuple[str, Type]] = {}
+        # The same by encoded element: what a set's walker needs.
+        self.by_element: dict[str, Type] = {}
         self.element: Type | None = None
         self.is_list = False
         self.items: Type | None = None
@@ -165,6 +168,7 @@ class Compiler:
             meta = self.definition("#/definitions/" + _OBJECT_META)
             for name, child in (("apiVersion", text), ("kind", text), ("metadata", meta)):
                 made.fields[name] = fieldset.field(name), child
+                made.by_element[fieldset.field(name)] = child
         return made
 
     def _reference(self, ref: str, relation: str) -> Type:
@@ -278,6 +282,7 @@ def fill_scalar(made: Type, scalar: str) -> None:
 def fill_map(made: Type, fields: Mapping[str, Type], element: Type | None, relation: str) -> None:
     made.is_map = True
     made.fields = {name: (fieldset.field(name), child) for name, child in fields.items()}
+    made.by_element = dict(made.fields.values())
     made.element = element
     made.leaf = relation == "atomic"
     parts = [*fields.values(), *([element] if element is not None else [])]
@@ -326,6 +331,7 @@ def keyed(defaults: Mapping[str, Any]) -> Callable[[Any], str]:
     names = [(name, f"{fieldset.scalar(name)}:", defaults[name]) for name in sorted(defaults)]
     asked = " ".join(fieldset.scalar(name) for name in defaults)
     only, prefix = (names[0][0], "k:{" + names[0][1]) if len(names) == 1 else ("", "")
+    scalar = fieldset.scalar
 
     def key_of(item: Any) -> str:
         if item.__class__ is not dict:
@@ -334,9 +340,9 @@ def keyed(defaults: Mapping[str, Any]) -> Callable[[Any], str]:
         if only:
             text = item.get(only)
             if text.__class__ is str:
-                return f"{prefix}{fieldset.scalar(text)}}}"
+                return f"{prefix}{scalar(text)}}}"
         pairs = [
-            encoded + fieldset.scalar(item.get(name, default))
+            encoded + scalar(item.get(name, default))
             for name, encoded, default in names
             if name in item or default is not None
         ]

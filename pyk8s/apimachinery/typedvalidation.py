@@ -16,8 +16,35 @@ from pyk8s.apimachinery.typedschema import ANYTHING, BOOLEAN, NUMERIC, STRING, K
 def faults(schema: Type, value: Any) -> list[str]:
     """Every violation, as `.spec.replicas: expected numeric (int or float), got string`."""
     found: list[str] = []
-    _check(schema, value, (), found)
+    # Nearly every body is right: paths are not thought of until one is not.
+    if not _is_valid(schema, value):
+        _check(schema, value, (), found)
     return found
+
+
+def _is_valid(schema: Type, value: Any) -> bool:
+    kind = value.__class__
+    if kind is dict and schema.is_map:
+        fields, element = schema.fields, schema.element
+        for key, item in value.items():
+            known = fields.get(key)
+            child = element if known is None else known[1]
+            if child is None:
+                return False
+            if item.__class__ not in child.scalar_classes and not _is_valid(child, item):
+                return False
+        return True
+    if kind is list and schema.is_list:
+        items, key_of = schema.items or ANYTHING, schema.key_of
+        if key_of is not None:
+            try:
+                if len({key_of(item) for item in value}) < len(value):
+                    return False
+            except KeyFault:
+                return False
+        classes = items.scalar_classes
+        return all(item.__class__ in classes or _is_valid(items, item) for item in value)
+    return kind in schema.scalar_classes
 
 
 def message(found: list[str]) -> str:
