@@ -27,7 +27,7 @@ from pyk8s.apimachinery import (
     typedvalue,
 )
 from pyk8s.apimachinery.fieldset import FieldSet, Filter
-from pyk8s.apimachinery.gvk import GroupVersionKind, Object, kind_of
+from pyk8s.apimachinery.gvk import GroupVersionKind, Object, parse_group_version
 from pyk8s.apimachinery.managedfields import Entry, Managed, Manager, RawEntry
 from pyk8s.apimachinery.typedcompare import Comparison
 from pyk8s.apimachinery.typedschema import KeyFault, Type
@@ -85,16 +85,16 @@ class FieldManager:
     subresource: str = ""
     reset: Mapping[str, Filter] = field(default_factory=dict)
     version: Callable[[str], Version | None] = lambda api_version: None
+    api_version: str = field(init=False)
 
-    @property
-    def api_version(self) -> str:
-        return str(self.gvk.group_version)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "api_version", str(self.gvk.group_version))
 
     def update(self, live: Object | None, updated: Object, writer: Writer) -> list[RawEntry] | None:
         """The managedFields of an object that was written whole: created, replaced or patched.
 
         `live` is None for a create; `updated` is decoded and defaulted, before admission, with
-        the managedFields the client sent. Never refuses: where ownership cannot be told, the
+        the managedFields the client sent (also `[]`, which decoding leaves away). Never refuses: where ownership cannot be told, the
         live managedFields stay. The live list itself comes back when nothing changed; None when
         the object is not tracked, and then it shall have none.
         """
@@ -123,7 +123,7 @@ class FieldManager:
         field, 400 for a body of another kind or with managedFields, 500 for one that is not of
         its type, as upstream answers.
         """
-        gvk = kind_of(applied)
+        gvk = _claimed_kind(applied)
         if gvk != self.gvk:
             raise errors.bad_request(f"invalid object type: {_kind_text(gvk)}")
         before = self.zero if live is None else live
@@ -190,11 +190,15 @@ class FieldManager:
         return managedfields.put(merged if changed else bare, entries)
 
     def _check(self, applied: Object) -> None:
-        if isinstance(managedfields.of(applied), list):
+        metadata = applied.get("metadata")
+        if not isinstance(metadata, dict):
+            metadata = {}
+        if isinstance(metadata.get("managedFields"), list):
             raise errors.bad_request("metadata.managedFields must be nil")
         faults = typedvalidation.faults(self.schema, applied)
         if faults:
-            where = f"{meta.namespace(applied)}/{meta.name(applied)}; {_kind_text(self.gvk)}"
+            namespace, name = (_text(metadata.get(key)) for key in ("namespace", "name"))
+            where = f"{namespace}/{name}; {_kind_text(self.gvk)}"
             why = typedvalidation.message(faults)
             raise _failure(f"failed to create typed patch object ({where}): {why}")
 
@@ -305,6 +309,8 @@ class FieldManager:
         pruned = typedvalue.remove_items(schema, whole, given_up) or {}
         pruned = self._add_back_owned(whole, pruned, last.api_version, managed)
         # Only what the applier had may go: the rest came along with a parent.
+        if pruned is whole:
+            return merged
         gone = fieldset.difference(_all_fields(schema, whole), _all_fields(schema, pruned))
         gone = fieldset.intersection(gone, given_up)
         kept: Object = typedvalue.remove_items(schema, whole, gone) or {}
@@ -437,6 +443,19 @@ def _still_owns(fields: FieldSet, last: FieldSet) -> bool:
 def _failure(message: str) -> errors.StatusError:
     """What upstream does not foresee as a client's fault: 500 without a reason."""
     return errors.StatusError(500, "", message)
+
+
+def _claimed_kind(applied: Object) -> GroupVersionKind:
+    """The kind of a body nobody has decoded; empty parts for what does not read."""
+    try:
+        group, version = parse_group_version(_text(applied.get("apiVersion")))
+    except ValueError:
+        return GroupVersionKind("", "", "")
+    return GroupVersionKind(group, version, _text(applied.get("kind")))
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _kind_text(gvk: GroupVersionKind) -> str:

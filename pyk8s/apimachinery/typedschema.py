@@ -114,6 +114,7 @@ _INT_OR_STRING = "x-kubernetes-int-or-string"
 
 _QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 _RAW_EXTENSION = "io.k8s.apimachinery.pkg.runtime.RawExtension"
+_FIELDS_V1 = "io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1"
 _OBJECT_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 
 _SCALARS = {"integer": NUMERIC, "number": NUMERIC, "boolean": BOOLEAN}
@@ -181,7 +182,10 @@ class Compiler:
             if not raw.get("type") and not raw.get("properties"):
                 return DEDUCED
             known = self._known[name, relation] = Type()
+            known.exact = False  # should it recur before it is known to be
             self._fill(known, raw, name, relation)
+            # Sets hold nothing but objects.
+            known.exact = known.exact or name == _FIELDS_V1
         return known
 
     def _type(self, raw: Schema) -> Type:
@@ -276,7 +280,7 @@ def scalar_of(raw: Schema) -> str:
 def fill_scalar(made: Type, scalar: str) -> None:
     made.scalar = scalar
     made.scalar_classes = _CLASSES[scalar]
-    made.leaf = True
+    made.leaf = made.exact = True
 
 
 def fill_map(made: Type, fields: Mapping[str, Type], element: Type | None, relation: str) -> None:

@@ -7,6 +7,7 @@ declared fields, kinds of values, and keys of associative lists that are there a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from pyk8s.apimachinery import fieldset, goformat, gojson
@@ -35,16 +36,20 @@ def _is_valid(schema: Type, value: Any) -> bool:
                 return False
         return True
     if kind is list and schema.is_list:
-        items, key_of = schema.items or ANYTHING, schema.key_of
-        if key_of is not None:
-            try:
-                if len({key_of(item) for item in value}) < len(value):
-                    return False
-            except KeyFault:
+        items = schema.items or ANYTHING
+        for item in value:
+            if item.__class__ not in items.scalar_classes and not _is_valid(items, item):
                 return False
-        classes = items.scalar_classes
-        return all(item.__class__ in classes or _is_valid(items, item) for item in value)
+        return schema.key_of is None or _are_apart(value, schema.key_of)
     return kind in schema.scalar_classes
+
+
+def _are_apart(value: list[Any], key_of: Callable[[Any], str]) -> bool:
+    """Whether each element of an associative list has its keys, and no two the same."""
+    try:
+        return len(set(map(key_of, value))) == len(value)
+    except KeyFault:
+        return False
 
 
 def message(found: list[str]) -> str:

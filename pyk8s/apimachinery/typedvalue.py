@@ -302,10 +302,13 @@ def reconcile(schema: Type, fields: FieldSet) -> FieldSet:
     stays with the whole, which upstream does not split either.
     """
     out = fields
+    by_element = schema.by_element
     for element, node in fields.items():
-        if not node or element == SELF:
+        if not node:
             continue
-        child = _type_at(schema, element)
+        child = by_element.get(element)
+        if child is None:
+            child = _type_at(schema, element)
         if child.deduced or not (child.is_map or child.is_list):
             continue
         kept = {} if child.leaf else reconcile(child, node)

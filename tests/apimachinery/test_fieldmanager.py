@@ -378,3 +378,42 @@ def test_an_update_that_cannot_be_told_keeps_the_entries() -> None:
     live = _created({"keyed": [{"k": 1}]})
     entries = _WIDGETS.update(live, {**live, "spec": {"keyed": [{"v": 1}]}}, _writer("b"))
     assert entries is managedfields.of(live)
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "why"),
+    [
+        pytest.param({"apiVersion": "a/b/c"}, 400, "invalid object type: /, Kind=", id="version"),
+        pytest.param(
+            {"apiVersion": 1, "kind": []}, 400, "invalid object type: /, Kind=", id="no text"
+        ),
+        pytest.param(
+            {"metadata": "x"},
+            500,
+            "failed to create typed patch object (/; apps/v1, Kind=Deployment): "
+            ".metadata: expected map, got &{x}",
+            id="metadata",
+        ),
+        pytest.param(
+            {"metadata": {"name": 1}},
+            500,
+            "failed to create typed patch object (/; apps/v1, Kind=Deployment): "
+            ".metadata.name: expected string, got &value.valueUnstructured{Value:1}",
+            id="name",
+        ),
+        pytest.param(
+            {"spec": {"template": {"spec": {"containers": [{"name": {}}]}}}},
+            500,
+            "failed to create typed patch object (/; apps/v1, Kind=Deployment): "
+            ".spec.template.spec.containers[name=].name: "
+            "expected string, got &value.valueUnstructured{Value:{}}",
+            id="key that is no scalar",
+        ),
+    ],
+)
+def test_bodies_of_any_shape(body: dict[str, Any], code: int, why: str) -> None:
+    """Nothing that parses is beyond an answer."""
+    known = {"apiVersion": "apps/v1", "kind": "Deployment"}
+    with pytest.raises(errors.StatusError) as refused:
+        _DEPLOYMENTS.apply(None, {**known, **body}, _writer("a"))
+    assert (refused.value.code, refused.value.message) == (code, why)
