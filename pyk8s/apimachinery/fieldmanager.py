@@ -94,9 +94,10 @@ class FieldManager:
         """The managedFields of an object that was written whole: created, replaced or patched.
 
         `live` is None for a create; `updated` is decoded and defaulted, before admission, with
-        the managedFields the client sent (also `[]`, which decoding leaves away). Never refuses: where ownership cannot be told, the
-        live managedFields stay. The live list itself comes back when nothing changed; None when
-        the object is not tracked, and then it shall have none.
+        the managedFields the client sent (also `[]`, which decoding leaves away). Never refuses:
+        where ownership cannot be told, the live managedFields stay. The live list itself comes
+        back when nothing changed; None when the object is not tracked, and then it shall have
+        none.
         """
         before = self.zero if live is None else live
         stored = managedfields.of(before)

@@ -110,8 +110,17 @@ def _mismatch(schema: Type, value: Any) -> str:
     if schema.scalar == NUMERIC:
         return f"expected numeric (int or float), got {goformat.type_name(value)}"
     if schema.scalar == STRING:
-        shown = gojson.quoted(value)
-        return f"expected string, got &value.valueUnstructured{{Value:{shown}}}"
+        return f"expected string, got &value.valueUnstructured{{Value:{_go_syntax(value)}}}"
     if schema.scalar == BOOLEAN:
         return f"expected boolean, got &{{{goformat.value(value)}}}"
     return f"expected any scalar, got &{{{goformat.value(value)}}}"
+
+
+def _go_syntax(value: Any) -> str:
+    """Go's %#v of decoded JSON."""
+    if isinstance(value, dict):
+        items = (f"{gojson.quoted(key)}:{_go_syntax(value[key])}" for key in sorted(value))
+        return "map[string]interface {}{" + ", ".join(items) + "}"
+    if isinstance(value, list):
+        return "[]interface {}{" + ", ".join(map(_go_syntax, value)) + "}"
+    return "interface {}(nil)" if value is None else gojson.quoted(value)

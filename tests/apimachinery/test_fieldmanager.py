@@ -406,7 +406,7 @@ def test_an_update_that_cannot_be_told_keeps_the_entries() -> None:
             500,
             "failed to create typed patch object (/; apps/v1, Kind=Deployment): "
             ".spec.template.spec.containers[name=].name: "
-            "expected string, got &value.valueUnstructured{Value:{}}",
+            "expected string, got &value.valueUnstructured{Value:map[string]interface {}{}}",
             id="key that is no scalar",
         ),
     ],
