@@ -169,7 +169,8 @@ def test_giving_up_leaves_others_alone(
         after = _WIDGETS.apply(both, _widget(later), _writer("a", 2))
     except errors.StatusError:
         assume(False)
-    assert typedvalue.merge(_WIDGET, after, _solid(_widget(theirs))) is after
+    said = typedvalue.merge(_WIDGET, after, _solid(_widget(theirs)))
+    assert not any(typedcompare.compare(_WIDGET, after, said))
 
 
 def _solid(value: Any) -> Any:
@@ -198,7 +199,7 @@ def test_comparison_is_complete(old: dict[str, Any], new: dict[str, Any]) -> Non
     found = typedcompare.compare(_WIDGET, before, after)
     equal = typedvalue.same(_WIDGET, before, after)
     moved = _unordered(before) == _unordered(after)
-    assert (not found.touched) == (equal or moved)
+    assert (not any(found)) == (equal or moved)
     was, now = _present(before), _present(after)
     assert not fieldset.intersection(found.added, was) or _nulls(before)
     assert fieldset.contains(now, found.added) or _nulls(after)
@@ -377,3 +378,42 @@ def test_an_update_that_cannot_be_told_keeps_the_entries() -> None:
     live = _created({"keyed": [{"k": 1}]})
     entries = _WIDGETS.update(live, {**live, "spec": {"keyed": [{"v": 1}]}}, _writer("b"))
     assert entries is managedfields.of(live)
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "why"),
+    [
+        pytest.param({"apiVersion": "a/b/c"}, 400, "invalid object type: /, Kind=", id="version"),
+        pytest.param(
+            {"apiVersion": 1, "kind": []}, 400, "invalid object type: /, Kind=", id="no text"
+        ),
+        pytest.param(
+            {"metadata": "x"},
+            500,
+            "failed to create typed patch object (/; apps/v1, Kind=Deployment): "
+            ".metadata: expected map, got &{x}",
+            id="metadata",
+        ),
+        pytest.param(
+            {"metadata": {"name": 1}},
+            500,
+            "failed to create typed patch object (/; apps/v1, Kind=Deployment): "
+            ".metadata.name: expected string, got &value.valueUnstructured{Value:1}",
+            id="name",
+        ),
+        pytest.param(
+            {"spec": {"template": {"spec": {"containers": [{"name": {}}]}}}},
+            500,
+            "failed to create typed patch object (/; apps/v1, Kind=Deployment): "
+            ".spec.template.spec.containers[name=].name: "
+            "expected string, got &value.valueUnstructured{Value:map[string]interface {}{}}",
+            id="key that is no scalar",
+        ),
+    ],
+)
+def test_bodies_of_any_shape(body: dict[str, Any], code: int, why: str) -> None:
+    """Nothing that parses is beyond an answer."""
+    known = {"apiVersion": "apps/v1", "kind": "Deployment"}
+    with pytest.raises(errors.StatusError) as refused:
+        _DEPLOYMENTS.apply(None, {**known, **body}, _writer("a"))
+    assert (refused.value.code, refused.value.message) == (code, why)
