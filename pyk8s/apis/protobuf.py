@@ -38,11 +38,6 @@ _encoders = protobuf_encoding.Compiler()
 # More kinds than there are: what a client claims to send must not fill the memory.
 _KINDS_MAX = 2048
 
-# Below this number of braces and brackets no JSON inside can make an object too deep: no message
-# but JSONSchemaProps, which holds itself, nests as much as the rest.
-_MESSAGES_NESTING_MAX = 32
-_NESTS_ITSELF = "apiextensions.k8s.io"
-
 
 @functools.lru_cache(maxsize=_KINDS_MAX)
 def has_protobuf(kind: GroupVersionKind) -> bool:
@@ -95,8 +90,8 @@ def decode_raw(raw: bytes, kind: GroupVersionKind) -> Object:
     read = _reader(kind)
     obj: Object = {"kind": kind.kind, "apiVersion": str(kind.group_version)}
     _guarded(read, raw, 0, len(raw), obj)
-    containers = raw.count(b"{") + raw.count(b"[")
-    if containers > codec.NESTING_MAX - _MESSAGES_NESTING_MAX or kind.group == _NESTS_ITSELF:
+    # Levels come from messages, and from JSON inside, which opens each with a sign.
+    if raw.count(b"{") + raw.count(b"[") > _free_nesting_max(kind):
         codec.check_nesting(obj)
     return obj
 
@@ -146,6 +141,14 @@ def _reader(kind: GroupVersionKind) -> protobuf_decoding.ReadInto:
     except KeyError:
         pass
     raise DecodeError(f'no kind "{kind.kind}" is registered for version "{kind.group_version}"')
+
+
+@functools.lru_cache(maxsize=_KINDS_MAX)
+def _free_nesting_max(kind: GroupVersionKind) -> int:
+    """So many levels of JSON inside cannot make an object of that kind too deep; less than 0
+    for one whose messages alone can."""
+    levels = types.nesting(types.definition_of(kind))
+    return -1 if levels is None else codec.NESTING_MAX - levels
 
 
 @functools.lru_cache(maxsize=_KINDS_MAX)
