@@ -150,9 +150,15 @@ def check_kind(document: Object, expected: GroupVersionKind) -> None:
         version = expected.version
         message = (
             f'{kind} in version "{version}" cannot be handled as a {expected.kind}: '
-            f"converting ({version}.{kind}) to ({version}.{expected.kind}): unknown conversion"
+            f"converting ({version}.{kind}) to ({_package(expected.group)}.{expected.kind}): "
+            "unknown conversion"
         )
         raise errors.bad_request(message)
+
+
+def _package(group: str) -> str:
+    """The Go package of the group's internal types, which upstream's words name."""
+    return group.partition(".")[0] or "core"
 
 
 def check_namespace(obj: Object, namespace: str) -> None:

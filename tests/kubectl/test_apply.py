@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 from cluster import Kubectl
-from objects import configmap, deployment, service
+from objects import configmap, deployment
 
 FORTY = Path(__file__).parent.parent / "manifests" / "forty.yaml"
 
@@ -144,13 +144,3 @@ def test_apply_an_immutable_change(kubectl: Kubectl) -> None:
     assert 'The Deployment "web" is invalid: spec.selector: Invalid value' in refused
     assert "field is immutable" in refused
 
-
-def test_apply_keeps_an_allocated_address(kubectl: Kubectl) -> None:
-    """A Service applied again keeps what the server chose."""
-    kubectl("apply", "-f", "-", stdin=service("web"))
-    template = "jsonpath={.spec.clusterIP}"
-    address = kubectl("get", "service", "web", "-o", template).stdout
-    assert address
-    changed = kubectl("apply", "-f", "-", stdin=service("web", port=81))
-    assert changed.stdout == "service/web configured\n"
-    assert kubectl("get", "service", "web", "-o", template).stdout == address
