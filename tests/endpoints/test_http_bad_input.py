@@ -237,7 +237,7 @@ def test_many_watches_that_hang_up(control_plane: ControlPlane, http: Http, maps
     connections = [raw(control_plane) for _ in range(20)]
     for connection in connections:
         connection.sendall(request.encode())
-        assert connection.recv(15) == b"HTTP/1.1 200 OK"[:15]
+        assert connection.recv(12) == b"HTTP/1.1 200"
     assert control_plane.open_files() >= before + 20
     for connection in connections:
         connection.close()

