@@ -375,4 +375,3 @@ class Events:
 
     def body(self) -> bytes:
         return self._answer.read()
-

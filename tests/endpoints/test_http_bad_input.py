@@ -38,18 +38,40 @@ NAME_RULE = (
     "for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
 )
 
+UNRECOGNIZED = (
+    "the object provided is unrecognized (must be of type ConfigMap): couldn't get version/kind; "
+    "json parse error: "
+)
+
 BODIES = [
     pytest.param(
-        Bad(b'{"metadata":', 400, "BadRequest", "unexpected end of JSON input"), id="cut JSON"
+        Bad(
+            b'{"metadata":',
+            400,
+            "BadRequest",
+            f'{UNRECOGNIZED}unexpected end of JSON input ({{"metadata":)',
+        ),
+        id="cut JSON",
     ),
-    pytest.param(Bad(b"not json", 400, "BadRequest", "invalid character"), id="no JSON"),
-    pytest.param(Bad(b"", 400, "BadRequest", "couldn't get version/kind"), id="empty"),
     pytest.param(
-        Bad(b"[]", 400, "BadRequest", "the object provided is unrecognized"), id="an array"
+        Bad(
+            b"plainly no JSON",
+            400,
+            "BadRequest",
+            f"{UNRECOGNIZED}invalid character 'p' looking for beginning of value "
+            "(706c61696e6c79206e6f204a534f4e)",
+        ),
+        id="no JSON",
     ),
     pytest.param(
-        Bad(b"a: [", 400, "BadRequest", "yaml", "application/yaml"), id="malformed YAML"
+        Bad(b"", 400, "BadRequest", f"{UNRECOGNIZED}unexpected end of JSON input (<empty>)"),
+        id="empty",
     ),
+    pytest.param(
+        Bad(b"[]", 400, "BadRequest", f"{UNRECOGNIZED}json: cannot unmarshal array into Go value"),
+        id="an array",
+    ),
+    pytest.param(Bad(b"a: [", 400, "BadRequest", "yaml", "application/yaml"), id="malformed YAML"),
     pytest.param(
         Bad(
             b"{}",
@@ -242,4 +264,3 @@ def test_many_watches_that_hang_up(control_plane: ControlPlane, http: Http, maps
     for connection in connections:
         connection.close()
     wait_until(lambda: control_plane.open_files() < before + 5, "the sockets are closed")
-

@@ -83,7 +83,11 @@ def test_not_found(http: Http, namespace: str) -> None:
     assert failure(refused) == (404, "NotFound")
     assert refused["message"] == 'deployments.apps "none" not found'
     assert refused["details"] == {"name": "none", "group": "apps", "kind": "deployments"}
-    assert (refused["kind"], refused["apiVersion"], refused["status"]) == ("Status", "v1", "Failure")
+    assert (refused["kind"], refused["apiVersion"], refused["status"]) == (
+        "Status",
+        "v1",
+        "Failure",
+    )
 
 
 def test_update_needs_the_latest_state(http: Http, maps: str) -> None:
@@ -165,8 +169,9 @@ def test_update_creates_a_lease(http: Http, namespace: str) -> None:
     assert made.status == 201
     refused = http("PUT", path, lease).json()
     assert failure(refused) == (422, "Invalid")
-    assert "metadata.resourceVersion: Invalid value: 0x0: must be specified for an update" in (
-        refused["message"]
+    assert (
+        "metadata.resourceVersion: Invalid value: 0x0: must be specified for an update"
+        in (refused["message"])
     )
     lease["metadata"] = made.json()["metadata"]
     assert http("PUT", path, lease).status == 200
@@ -340,7 +345,9 @@ def test_patch_types(
 @pytest.mark.parametrize(
     ("kind", "patch", "code"),
     [
-        pytest.param("json-patch", [{"op": "remove", "path": "/data/none"}], 422, id="no such path"),
+        pytest.param(
+            "json-patch", [{"op": "remove", "path": "/data/none"}], 422, id="no such path"
+        ),
         pytest.param("json-patch", {"data": {}}, 400, id="no list of operations"),
         pytest.param("merge-patch", [], 400, id="no object"),
         pytest.param("merge-patch", {"metadata": {"name": "b"}}, 400, id="another name"),

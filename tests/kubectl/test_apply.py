@@ -18,7 +18,9 @@ LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 def test_apply_creates_then_configures(kubectl: Kubectl) -> None:
     """Created, unchanged, configured: each told as it is."""
-    assert kubectl("apply", "-f", "-", stdin=configmap("a", x="1")).stdout == "configmap/a created\n"
+    assert (
+        kubectl("apply", "-f", "-", stdin=configmap("a", x="1")).stdout == "configmap/a created\n"
+    )
     again = kubectl("apply", "-f", "-", stdin=configmap("a", x="1"))
     assert again.stdout == "configmap/a unchanged\n"
     changed = kubectl("apply", "-f", "-", stdin=configmap("a", x="2"))
@@ -143,4 +145,3 @@ def test_apply_an_immutable_change(kubectl: Kubectl) -> None:
     refused = kubectl("apply", "-f", "-", stdin=other, status=1).stderr
     assert 'The Deployment "web" is invalid: spec.selector: Invalid value' in refused
     assert "field is immutable" in refused
-
