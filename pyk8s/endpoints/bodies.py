@@ -17,7 +17,7 @@ from pyk8s.endpoints.endpoint import Decode
 from pyk8s.endpoints.request import Request
 
 # How much of an unrecognised body an error shows.
-_SUMMARY_CHARACTERS_MAX = 30
+_SUMMARY_BYTES_MAX = 30
 
 DELETE_OPTIONS = GroupVersionKind("", "v1", "DeleteOptions")
 
@@ -75,10 +75,12 @@ def parse(
             document, paths = codec.decode_json_strict(body)
             duplicates = [f'duplicate field "{path}"' for path in paths]
     except codec.DecodeError as error:
+        why = f"couldn't get version/kind; json parse error: {error}"
+        raise _unrecognised(body, expected, why) from None
+    try:
+        decode.interpret(document)
+    except ValueError as error:
         raise _unrecognised(body, expected, str(error)) from None
-    if not isinstance(document, dict):
-        why = f"json: cannot unmarshal {_go_type(document)} into Go value of type struct"
-        raise _unrecognised(body, expected, f"couldn't get version/kind; json parse error: {why}")
     return document, duplicates
 
 
@@ -107,23 +109,9 @@ def _unrecognised(body: bytes, expected: GroupVersionKind, why: str) -> errors.S
 def _summary(body: bytes) -> str:
     if not body:
         return "<empty>"
-    if body[:1] != b"{":
-        text = body.hex()
-    else:
-        text = body.decode("utf-8", "replace")
-    if len(text) > _SUMMARY_CHARACTERS_MAX:
-        return text[:_SUMMARY_CHARACTERS_MAX] + " ..."
-    return text
-
-
-def _go_type(value: Any) -> str:
-    if isinstance(value, list):
-        return "array"
-    if isinstance(value, bool):
-        return "bool"
-    if isinstance(value, str):
-        return "string"
-    return "null" if value is None else "number"
+    shown = body[:_SUMMARY_BYTES_MAX]
+    text = shown.decode("utf-8", "replace") if body[:1] == b"{" else shown.hex()
+    return f"{text} ..." if len(body) > len(shown) else text
 
 
 def check_kind(document: Object, expected: GroupVersionKind) -> None:
@@ -150,9 +138,15 @@ def check_kind(document: Object, expected: GroupVersionKind) -> None:
         version = expected.version
         message = (
             f'{kind} in version "{version}" cannot be handled as a {expected.kind}: '
-            f"converting ({version}.{kind}) to ({version}.{expected.kind}): unknown conversion"
+            f"converting ({version}.{kind}) to ({_package(expected.group)}.{expected.kind}): "
+            "unknown conversion"
         )
         raise errors.bad_request(message)
+
+
+def _package(group: str) -> str:
+    """The Go package of the group's internal types, which upstream's words name."""
+    return group.partition(".")[0] or "core"
 
 
 def check_namespace(obj: Object, namespace: str) -> None:

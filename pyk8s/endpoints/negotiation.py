@@ -150,10 +150,10 @@ def _served_as(wanted: str, served: tuple[str, ...]) -> str | None:
 
 
 def body_media_type(content_type: str, accepted: tuple[str, ...] = SERVED) -> str:
-    """What a request body is; no Content-Type means JSON. Raises 415."""
-    if not content_type or content_type == JSON:
+    """What a request body is; no Content-Type means the first that is accepted. Raises 415."""
+    if not content_type:
         return accepted[0]
-    name = parse_media_type(content_type).type
+    name = content_type if content_type == JSON else parse_media_type(content_type).type
     if name not in accepted:
         raise errors.unsupported_media_type(accepted)
     return name
