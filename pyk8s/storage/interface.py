@@ -82,12 +82,12 @@ class Item:
     def indexed(self, config: ResourceConfig) -> tuple[str, ...]:
         """The values of the fields in `config.indexes`."""
         if self._indexed is None:
-            self._indexed = self._read(lambda obj: _indexed(config, obj))
+            self._indexed = self._read(lambda obj: index_values(config, obj))
         return self._indexed
 
-    def note_indexed(self, config: ResourceConfig, obj: Object) -> None:
-        """Spare the decoding, where whoever made the item has the tree."""
-        self._indexed = _indexed(config, obj)
+    def note_indexed(self, values: tuple[str, ...]) -> None:
+        """Spare the decoding, where whoever made the item had the tree: its `index_values`."""
+        self._indexed = values
 
     def _read(self, view: Callable[[Object], _View]) -> _View:
         try:
@@ -106,7 +106,8 @@ def _shared(values: Mapping[str, str]) -> Mapping[str, str]:
     return {sys.intern(key): sys.intern(value) for key, value in values.items()}
 
 
-def _indexed(config: ResourceConfig, obj: Object) -> tuple[str, ...]:
+def index_values(config: ResourceConfig, obj: Object) -> tuple[str, ...]:
+    """The values of the fields in `config.indexes`, in that order."""
     values = config.fields_of(obj)
     return tuple(sys.intern(values.get(name, "")) for name in config.indexes)
 
