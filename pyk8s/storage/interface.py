@@ -227,13 +227,15 @@ class Watcher(Protocol):
     """One client's view of a range, in revision order. Used by one task; closed exactly once."""
 
     async def next_batch(self) -> Sequence[WatchEvent]:
-        """All events that are pending, waiting for the first. Empty means the watch has ended
-        and the client should come back with the last revision it saw: the server stops, or the
-        client read too slowly. Raises ResourceExpired when history was lost."""
+        """All events that are pending (of very many, the first), waiting for the first. Empty
+        means the watch has ended and the client should come back with the last revision it saw:
+        the server stops, the client read too slowly, or history was lost. Raises ResourceExpired
+        when that is known."""
         ...
 
     def bookmark_revision(self) -> int:
-        """A revision up to which every event was handed out: what a bookmark may say now."""
+        """A revision up to which every event was handed out: what a bookmark may say now. 0
+        while the initial state is not handed out."""
         ...
 
     def close(self) -> None:

@@ -147,6 +147,7 @@ class Connection(asyncio.Protocol):
         self._scheme = scheme
         self._authority = authority
         self._transport: asyncio.Transport | None = None
+        self._loop = asyncio.get_running_loop()
         self._buffer = b""
         self._streams: dict[int, Stream] = {}
         self._next_identity = 1
@@ -165,7 +166,7 @@ class Connection(asyncio.Protocol):
         # The flags and beginning of a header block that goes on in the next frame.
         self._block: tuple[int, bytes] | None = None
         self._requests: dict[tuple[str, tuple[tuple[str, str], ...]], bytes] = {}
-        self._heard = False
+        self._heard_at = 0.0
         self._is_asked = False
         self._keepalive: asyncio.TimerHandle | None = None
 
@@ -183,7 +184,8 @@ class Connection(asyncio.Protocol):
     async def call(self, path: str, request: bytes, timeout_seconds: float) -> bytes:
         """Raises RpcError."""
         stream = await self._open(path, (), request, _END_STREAM)
-        timer = asyncio.get_running_loop().call_later(timeout_seconds, self._expire, stream)
+        loop = self._loop
+        timer = loop.call_later(timeout_seconds, self._expire, stream, loop.time())
         try:
             message = await stream.read()
             # Only the trailers behind the message say that it counts; mostly they are here too.
@@ -215,7 +217,7 @@ class Connection(asyncio.Protocol):
         self, path: str, metadata: tuple[tuple[str, str], ...], request: bytes, flags: int
     ) -> Stream:
         while len(self._streams) >= self._peer_streams_max and self.is_usable:
-            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            waiter: asyncio.Future[None] = self._loop.create_future()
             self._full.append(waiter)
             try:
                 await waiter
@@ -262,9 +264,12 @@ class Connection(asyncio.Protocol):
             self._requests[path, metadata] = block
         return block
 
-    def _expire(self, stream: Stream) -> None:
+    def _expire(self, stream: Stream, began: float) -> None:
         self.reset(stream)
         stream.finish(RpcError(DEADLINE_EXCEEDED, "no answer in time"))
+        if self._heard_at < began:
+            # Not a byte all the while: the other side is gone, and so would be the next calls.
+            self._fail("connection lost: no sign of life during a call")
 
     def _end(self, stream: Stream, error: RpcError | None) -> None:
         self._streams.pop(stream.identity, None)
@@ -323,7 +328,7 @@ class Connection(asyncio.Protocol):
             self._let_in()
 
     def data_received(self, data: bytes) -> None:
-        self._heard = True
+        self._heard_at = self._loop.time()
         if self._buffer:
             data = self._buffer + data
         position, length = 0, len(data)
@@ -358,11 +363,10 @@ class Connection(asyncio.Protocol):
         self._write(_frame(_WINDOW_UPDATE, 0, identity, size.to_bytes(4, "big")))
 
     def _look_in(self, seconds: float) -> None:
-        self._heard = False
-        self._keepalive = asyncio.get_running_loop().call_later(seconds, self._check_alive)
+        self._keepalive = self._loop.call_later(seconds, self._check_alive, self._loop.time())
 
-    def _check_alive(self) -> None:
-        if self._heard:
+    def _check_alive(self, since: float) -> None:
+        if self._heard_at > since:
             self._is_asked = False
             self._look_in(KEEPALIVE_SECONDS)
         elif self._is_asked:
