@@ -82,12 +82,12 @@ class Item:
     def indexed(self, config: ResourceConfig) -> tuple[str, ...]:
         """The values of the fields in `config.indexes`."""
         if self._indexed is None:
-            self._indexed = self._read(lambda obj: _indexed(config, obj))
+            self._indexed = self._read(lambda obj: index_values(config, obj))
         return self._indexed
 
-    def note_indexed(self, config: ResourceConfig, obj: Object) -> None:
-        """Spare the decoding, where whoever made the item has the tree."""
-        self._indexed = _indexed(config, obj)
+    def note_indexed(self, values: tuple[str, ...]) -> None:
+        """Spare the decoding, where whoever made the item had the tree: its `index_values`."""
+        self._indexed = values
 
     def _read(self, view: Callable[[Object], _View]) -> _View:
         try:
@@ -106,7 +106,8 @@ def _shared(values: Mapping[str, str]) -> Mapping[str, str]:
     return {sys.intern(key): sys.intern(value) for key, value in values.items()}
 
 
-def _indexed(config: ResourceConfig, obj: Object) -> tuple[str, ...]:
+def index_values(config: ResourceConfig, obj: Object) -> tuple[str, ...]:
+    """The values of the fields in `config.indexes`, in that order."""
     values = config.fields_of(obj)
     return tuple(sys.intern(values.get(name, "")) for name in config.indexes)
 
@@ -226,13 +227,15 @@ class Watcher(Protocol):
     """One client's view of a range, in revision order. Used by one task; closed exactly once."""
 
     async def next_batch(self) -> Sequence[WatchEvent]:
-        """All events that are pending, waiting for the first. Empty means the watch has ended
-        and the client should come back with the last revision it saw: the server stops, or the
-        client read too slowly. Raises ResourceExpired when history was lost."""
+        """All events that are pending (of very many, the first), waiting for the first. Empty
+        means the watch has ended and the client should come back with the last revision it saw:
+        the server stops, the client read too slowly, or history was lost. Raises ResourceExpired
+        when that is known."""
         ...
 
     def bookmark_revision(self) -> int:
-        """A revision up to which every event was handed out: what a bookmark may say now."""
+        """A revision up to which every event was handed out: what a bookmark may say now. 0
+        while the initial state is not handed out."""
         ...
 
     def close(self) -> None:

@@ -7,7 +7,6 @@ remembered here.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 from pyk8s.storage import errors, paging, versioner, watchplan
@@ -80,10 +79,6 @@ class EtcdWatcher:
             except errors.Unavailable:
                 self.close()
                 return []
-            except asyncio.CancelledError:
-                if self._closed:
-                    return []
-                raise
             events = [event for change in changes if (event := self._event(change))]
             self._revision = changes[-1].revision if changes else self._revision
         return events
