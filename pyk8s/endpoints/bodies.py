@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from pyk8s.apimachinery import codec, errors, gvk, yamlcodec
+from pyk8s.apimachinery import codec, errors, gvk, managedfields, yamlcodec
 from pyk8s.apimachinery.gvk import GroupVersionKind, Object
 from pyk8s.apis import decode, protobuf
 from pyk8s.endpoints import negotiation, options
@@ -51,11 +51,20 @@ def to_typed(
     duplicates: list[str],
 ) -> Object:
     check_kind(document, endpoint.gvk)
+    clears = _clears_managed_fields(document)
     obj, warnings = endpoint.decode(document, write.field_validation, duplicates)
     request.warnings += warnings
     if not isinstance(obj.get("metadata"), dict):
         obj["metadata"] = {}
+    if clears:
+        obj["metadata"]["managedFields"] = []
     return obj
+
+
+def _clears_managed_fields(document: Object) -> bool:
+    """An empty list is a wish here, though decoding drops it as it drops any."""
+    metadata = document.get("metadata")
+    return isinstance(metadata, dict) and managedfields.is_reset(metadata.get("managedFields"))
 
 
 def parse(

@@ -15,7 +15,7 @@ from pyk8s.apimachinery import fieldset, managedfields, times
 from pyk8s.apimachinery.fieldmanager import FieldManager, Version, Writer
 from pyk8s.apimachinery.gvk import GroupVersionKind, Object, parse_group_version
 from pyk8s.apimachinery.typedschema import Compiler, Type
-from pyk8s.apis import conversion, decode, schemas
+from pyk8s.apis import conversion, decode, schemas, scheme
 from pyk8s.endpoints import options
 from pyk8s.endpoints.request import Request
 
@@ -45,14 +45,24 @@ def field_manager(gvk: GroupVersionKind, has_status: bool, subresource: str) -> 
     """The field manager of a built-in kind."""
     api_version = str(gvk.group_version)
     reset = _RESET.get(subresource) if has_status else None
+    versions = [api_version, *_other_versions(gvk)]
     return FieldManager(
         gvk=gvk,
         schema=schema_of(gvk),
         zero=decode.walker(gvk)({"kind": gvk.kind, "apiVersion": api_version}).obj,
         subresource=subresource,
-        reset={api_version: reset} if reset else {},
+        reset=dict.fromkeys(versions, reset) if reset else {},
         version=functools.partial(_version, gvk),
     )
+
+
+def _other_versions(gvk: GroupVersionKind) -> list[str]:
+    """The apiVersions the same stored object is served in as well."""
+    return [
+        str(other.group_version)
+        for other in scheme.builtin().by_kind
+        if other != gvk and conversion.has_conversion(gvk, other)
+    ]
 
 
 @functools.cache

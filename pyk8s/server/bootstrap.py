@@ -83,10 +83,10 @@ def _ready() -> Object:
 async def _change(store: Store, name: str, parts: Object, subresource: str = "") -> None:
     """Replace these parts of a cluster-scoped object."""
 
-    async def change(existing: Object | None) -> Object:
+    async def change(existing: Existing | None) -> Object:
         if existing is None:
             raise errors.not_found(store.resource.group_resource, name)
-        return {**existing, **parts}
+        return {**existing.copy(), **parts}
 
     await store.update(_context(""), name, change, subresource=subresource, may_create=False)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much CPU field ownership costs on a typical Pod: `PYTHONPATH=. python hack/bench_apply.py`.
+"""How much CPU field ownership costs on a typical Pod.
 
 The budget is 200 us for the managedFields of an update and an apply together.
 """
@@ -61,7 +61,7 @@ def _measure(title: str, run: Callable[[], object], repeat: int = 3000) -> float
     return best
 
 
-def main() -> None:
+def main(arguments: list[str]) -> None:
     started = time.process_time()
     schema = Compiler(schemas.resolve).definition(schemas.REF_PREFIX + schemas.definition_of(_GVK))
     print(f"{'compile the type Pod, once':58} {(time.process_time() - started) * 1e3:7.1f} ms")
@@ -95,7 +95,3 @@ def main() -> None:
     apply = _measure("apply of another image", lambda: fields.apply(live, changed, me))
     _measure("apply that gives up a variable", lambda: fields.apply(live, fewer, me))
     print(f"{'an update and an apply together':58} {(update + apply) * 1e6:7.1f} us")
-
-
-if __name__ == "__main__":
-    main()

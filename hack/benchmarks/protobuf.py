@@ -1,30 +1,20 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Print what a typical Pod costs in protobuf and, beside it, in JSON.
-
-python hack/bench_protobuf.py [--pods N]
-"""
+"""Print what a typical Pod costs in protobuf and, beside it, in JSON."""
 
 from __future__ import annotations
 
 import argparse
 import copy
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-import bench_decode
-
+from hack.benchmarks import decode as pods_source
 from pyk8s.apimachinery import codec
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.apis import decode, protobuf
 
-POD = bench_decode.POD
+POD = pods_source.POD
 LIST = POD._replace(kind="PodList")
 ROUNDS = 9
 
@@ -33,7 +23,7 @@ def typical_pods(count: int) -> list[Object]:
     """As a Deployment makes them: names, addresses and moments of their own, the rest alike."""
     pods = []
     for at in range(count):
-        pod = copy.deepcopy(bench_decode.pod())
+        pod = copy.deepcopy(pods_source.pod())
         pod["metadata"]["name"] = f"web-5d4f8c7b9d-{at:05}"
         pod["metadata"]["uid"] = f"0b6a8bb1-6c2b-4b8e-9f0e-{at:012}"
         pod["status"]["podIP"] = f"10.1.{at // 250}.{at % 250}"
@@ -52,10 +42,12 @@ def best_us(work: Callable[[Any], object], inputs: list[Any], count: int) -> flo
     return min(figures)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(
+        prog="hack/bench protobuf", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("--pods", type=int, default=1000)
-    count = parser.parse_args().pods
+    count = parser.parse_args(arguments).pods
     pods = typical_pods(count)
     texts = [codec.encode_json(pod) for pod in pods]
     start = time.perf_counter()
@@ -79,7 +71,3 @@ def main() -> None:
 
 def listed(raws: list[bytes]) -> bytes:
     return protobuf.encode_list({"resourceVersion": "1"}, raws, LIST)
-
-
-if __name__ == "__main__":
-    main()
