@@ -49,7 +49,8 @@ def test_manifest_with_a_hole_is_judged(kind: str) -> None:
             try:
                 found, _ = roads.created(_holed(whole, path, filling))
             except errors.StatusError as refused:
-                assert refused.code == 400
+                if refused.code != 400:
+                    raise
                 continue
             roads.strategy(found).validate_update(roads.context(), found, existing)
             judged += 1

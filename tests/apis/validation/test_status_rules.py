@@ -65,8 +65,9 @@ def test_terminal_condition_of_a_job_stays() -> None:
     existing = roads.stored("Job")
     existing["status"] = {"startTime": T0, "completionTime": T1, "conditions": DONE}
     _, faults = roads.subresource_updated(existing, {"status conditions": []})
-    assert "status.conditions: Invalid value: cannot disable the terminal Complete=True condition" in (
-        roads.messages(faults)
+    assert (
+        "status.conditions: Invalid value: cannot disable the terminal Complete=True condition"
+        in (roads.messages(faults))
     )
 
 
