@@ -195,7 +195,7 @@ async def run(target: Target, pods: int) -> list[Result]:
 
     many = {"requests": pods, "connections": 16}
     few = {"requests": 20, "connections": 1}
-    results = [
+    return [
         await phase("create pods, 16 connections", target, create, **many),
         await phase("get, 16 connections", target, get, **many),
         await phase("get cached, 16 connections", target, get_cached, **many),
@@ -207,7 +207,6 @@ async def run(target: Target, pods: int) -> list[Result]:
         await fan_out(target, watchers=200, writes=300),
         await phase("delete pods, 16 connections", target, delete, **many),
     ]
-    return results
 
 
 @contextlib.contextmanager

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+from decimal import Decimal
 from typing import Any
 
 from pyk8s.apimachinery import codec
@@ -49,3 +51,35 @@ def _plain_or_escaped(character: str) -> str:
     if code < 0x80:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def encoded(value: Any) -> str:
+    """JSON as Go's encoding/json writes a decoded tree: keys sorted, `<`, `>` and `&` escaped."""
+    if value.__class__ is str:
+        return _encoded_string(value)
+    if isinstance(value, dict):
+        members = (f"{_encoded_string(key)}:{encoded(value[key])}" for key in sorted(value))
+        return "{" + ",".join(members) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(encoded, value)) + "]"
+    if isinstance(value, float):
+        return encoded_float(value)
+    return codec.encode_json(value).decode()
+
+
+def encoded_float(number: float) -> str:
+    """A float64 in JSON: plain digits from 1e-6 to below 1e21, an exponent beyond."""
+    size = abs(number)
+    if size and (size < 1e-6 or size >= 1e21):
+        digits, _, exponent = f"{Decimal(repr(number)).normalize():e}".partition("e")
+        # Go drops the zero that pads a negative exponent, and keeps a positive one's.
+        return f"{digits}e{int(exponent):+03d}".replace("e-0", "e-")
+    return format(Decimal(repr(number)), "f").removesuffix(".0")
+
+
+def _encoded_string(text: str) -> str:
+    quoted_text = codec.encode_json(text).decode()
+    return _ESCAPED_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", quoted_text)
+
+
+_ESCAPED_IN_JSON = re.compile("[<>&\u2028\u2029]")

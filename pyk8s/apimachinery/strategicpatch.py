@@ -210,19 +210,14 @@ def _merge_list(before: list[Any], change: list[Any], field: FieldSchema, delete
 
 def _element_type(*lists: list[Any]) -> type:
     """The type all elements share; lists of lists and mixed lists are refused."""
-    found: type | None = None
-    for items in lists:
-        for item in items:
-            if found is None:
-                found = type(item)
-                if found is list:
-                    raise patcherrors.UnprocessablePatchError("lists of lists are not supported")
-            elif type(item) is not found:
-                raise UnclassifiedPatchError(
-                    f"list element types are not identical: {goformat.value(list(lists))}"
-                )
-    assert found is not None, "the caller handles empty lists"
-    return found
+    found = {type(item) for items in lists for item in items}
+    if list in found:
+        raise patcherrors.UnprocessablePatchError("lists of lists are not supported")
+    if len(found) > 1:
+        raise UnclassifiedPatchError(
+            f"list element types are not identical: {goformat.value(list(lists))}"
+        )
+    return found.pop()
 
 
 def _apply_list_directives(

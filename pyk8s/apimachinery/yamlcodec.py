@@ -27,17 +27,42 @@ ALIASED_VALUES_MAX = 20_000
 _PREFIX = "error converting YAML to JSON: yaml: "
 
 
-def decode_yaml(data: bytes | str) -> Any:
+# A number that is not an integer: through YAML, 1.0 and 1e3 read as integers.
+_has_fraction = re.compile(rb"[:\[,]\s*-?[0-9]+[.eE]").search
+
+
+def decode_yaml(data: bytes) -> Any:
     """The first document as a JSON value (None when there is none); raises DecodeError."""
-    return decode_yaml_strict(data)[0]
+    if _may_be_json(data):
+        try:
+            return codec.decode_json(data)
+        except DecodeError:
+            return _decode(data)[0]
+    return _decode(data)[0]
 
 
-def decode_yaml_strict(data: bytes | str) -> tuple[Any, list[str]]:
+def decode_yaml_strict(data: bytes) -> tuple[Any, list[str]]:
     """The value, and one message per repeated key: `line 3: key "replicas" already set in map`.
 
     Upstream joins them below `error converting YAML to JSON: yaml: unmarshal errors:`, see
     strict_error. Of a repeated key the last value counts.
     """
+    if _may_be_json(data):
+        try:
+            value, duplicates = codec.decode_json_strict(data)
+        except DecodeError:
+            return _decode(data)
+        if not duplicates:
+            return value, []
+    return _decode(data)
+
+
+def _may_be_json(data: bytes) -> bool:
+    """Clients send JSON as YAML (kubectl's server-side apply does), which reads 20 times faster."""
+    return data[:1] == b"{" and not _has_fraction(data)
+
+
+def _decode(data: bytes) -> tuple[Any, list[str]]:
     builder = _Builder()
     parser = CParser(data)
     try:

@@ -17,8 +17,6 @@ _CLASS_DEPRECATED = 'deprecated since v1.8; use "storageClassName" attribute ins
 _SPEC = field.Path("spec")
 _ANNOTATIONS = field.Path("metadata", "annotations")
 
-ENDPOINTS = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
-
 
 def warnings_for_service(service: Object) -> list[str]:
     spec = service["spec"]
@@ -89,3 +87,7 @@ def warnings_for_service_account(account: Object) -> list[str]:
         return []
     detail = "deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets"
     return [f"{_ANNOTATIONS.key(_MOUNTABLE_SECRETS)}: {detail}"]
+
+
+def warnings_for_endpoints(endpoints: Object) -> list[str]:
+    return ["v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"]

@@ -12,7 +12,7 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
-from pyk8s.apimachinery import errors
+from pyk8s.apimachinery import codec, errors
 from pyk8s.apimachinery.gojson import quoted_string
 from pyk8s.apimachinery.gvk import GroupVersionKind, Object, parse_group_version
 from pyk8s.apis import schemas, structural
@@ -39,6 +39,21 @@ def walker(gvk: GroupVersionKind) -> structural.Walker:
 def reader(definition: str) -> structural.Reader:
     """The reader of one built-in type by its definition's name, for parts of an object."""
     return _compiler.reader(definition)
+
+
+def empty_status(gvk: GroupVersionKind) -> Any:
+    """What Go writes for a status that nobody has set: None where it writes nothing, which is
+    the answer for every kind that is not built in. The value belongs to the caller."""
+    encoded = _empty_status(gvk)
+    return None if encoded is None else codec.decode_json(encoded)
+
+
+@functools.cache
+def _empty_status(gvk: GroupVersionKind) -> bytes | None:
+    if not schemas.has_definition(gvk):
+        return None
+    status = walker(gvk)({"metadata": {}}).obj.get("status")
+    return None if status is None else codec.encode_json(status)
 
 
 def to_internal(

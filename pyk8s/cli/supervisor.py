@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-# A process that lived longer than this was not stillborn; its end is counted as the first again.
+# A process that lived longer than this was not stillborn; the count of quick ends begins anew.
 QUICK_SECONDS = 10.0
 QUICK_ENDS_MAX = 5
 FIRST_DELAY_SECONDS = 0.1
@@ -45,10 +45,10 @@ async def keep_running(process: Supervised, report: Callable[[str], None]) -> No
     while True:
         started = loop.time()
         how = await process.wait()
-        quick_ends = quick_ends + 1 if loop.time() - started < QUICK_SECONDS else 1
+        quick_ends = quick_ends + 1 if loop.time() - started < QUICK_SECONDS else 0
         if quick_ends >= QUICK_ENDS_MAX:
             raise GaveUp(f"{process.name} ended {quick_ends} times in a row, last with {how}")
-        delay = FIRST_DELAY_SECONDS * 2 ** (quick_ends - 1)
+        delay = FIRST_DELAY_SECONDS * 2 ** max(0, quick_ends - 1)
         report(f"{process.name} ended unexpectedly with {how}; starting it again")
         await asyncio.sleep(delay)
         await process.start()

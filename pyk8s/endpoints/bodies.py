@@ -56,15 +56,17 @@ def to_typed(
 def parse(
     body: bytes, media_type: str, field_validation: str, expected: GroupVersionKind
 ) -> tuple[Object, list[str]]:
-    """The document and the paths of its duplicate fields (looked for only where they matter)."""
+    """The document, and a sentence for what is in it twice (looked for only where it matters)."""
     duplicates: list[str] = []
     try:
         if media_type == negotiation.YAML:
-            document, duplicates = yamlcodec.decode_yaml_strict(body)
+            document, messages = yamlcodec.decode_yaml_strict(body)
+            duplicates = [yamlcodec.strict_error(messages)] if messages else []
         elif field_validation == options.IGNORE:
             document = codec.decode_json(body)
         else:
-            document, duplicates = codec.decode_json_strict(body)
+            document, paths = codec.decode_json_strict(body)
+            duplicates = [f'duplicate field "{path}"' for path in paths]
     except codec.DecodeError as error:
         raise _unrecognised(body, expected, str(error)) from None
     if not isinstance(document, dict):

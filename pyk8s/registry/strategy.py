@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from pyk8s.apimachinery import field
 from pyk8s.apimachinery.gvk import Object
-from pyk8s.apis import scheme
+from pyk8s.apis import decode, scheme
 from pyk8s.registry.context import RequestContext
 
 
@@ -52,7 +52,7 @@ class Strategy:
 
     def prepare_for_create(self, context: RequestContext, obj: Object) -> None:
         if self.has_status:
-            obj.pop("status", None)
+            _put(obj, "status", decode.empty_status(self.resource.storage_version))
         if self.tracks_generation:
             obj["metadata"]["generation"] = 1
 
@@ -119,7 +119,11 @@ class Strategy:
 
 
 def _take(target: Object, source: Object, key: str) -> None:
-    if key in source:
-        target[key] = source[key]
-    else:
+    _put(target, key, source.get(key))
+
+
+def _put(target: Object, key: str, value: object) -> None:
+    if value is None:
         target.pop(key, None)
+    else:
+        target[key] = value

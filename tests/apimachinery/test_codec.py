@@ -81,3 +81,20 @@ def test_imports_in_any_order() -> None:
     for module in ("gojson", "codec", "yamlcodec", "labels", "field"):
         code = f"import pyk8s.apimachinery.{module}"
         subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "paths"),
+    [
+        pytest.param(b'{"a":"x\\":","b":1}', [], id="an escaped quote before a colon"),
+        pytest.param(b'{"a" : 1, "a" : 2}', ["a"], id="a colon that stands apart"),
+        pytest.param(b'{"a":1,"\\u0061":2}', ["a"], id="the same name, escaped"),
+        pytest.param(b'{"a":"\\u0022:","b":1,"b":2}', ["b"], id="an escape that hides a quote"),
+        pytest.param(b'{"a":{"b":"\\":"},"a":{}}', ["a"], id="a dropped string with a colon"),
+    ],
+)
+def test_duplicates_are_found_however_the_document_is_written(
+    text: bytes, paths: list[str]
+) -> None:
+    """The quick look at a document never hides a repeated field."""
+    assert codec.decode_json_strict(text)[1] == paths

@@ -2,10 +2,13 @@
 # ruff: noqa: E501
 """JSON Patch."""
 
+import contextlib
 import copy
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pyk8s.apimachinery import jsonpatch, patcherrors
 
@@ -151,3 +154,26 @@ def test_untouched_parts_are_shared() -> None:
     result = jsonpatch.apply(original, [op("add", "/a/x", 1)])
     assert result["c"] is original["c"]
     assert result["a"]["b"] is original["a"]["b"]
+
+
+PATHS = st.lists(st.sampled_from(["a", "b", "0", "1", "-", "-1", "", "~0", "x"]), max_size=3).map(
+    lambda tokens: "".join(f"/{token}" for token in tokens)
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(0, 2),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("ab"), inner),
+    max_leaves=6,
+)
+OPERATIONS = st.fixed_dictionaries(
+    {"op": st.sampled_from(["add", "remove", "replace", "move", "copy", "test"]), "path": PATHS},
+    optional={"from": PATHS, "value": VALUES},
+)
+
+
+@given(VALUES, st.lists(OPERATIONS, max_size=5))
+def test_any_patch(original: Any, patch: list[dict[str, Any]]) -> None:
+    """Whatever a client sends is applied or refused, and changes no argument."""
+    before = copy.deepcopy((original, patch))
+    with contextlib.suppress(patcherrors.PatchError):
+        jsonpatch.apply(original, patch)
+    assert (original, patch) == before

@@ -168,10 +168,14 @@ formats = st.sampled_from([quantity.DECIMAL_SI, quantity.BINARY_SI, quantity.DEC
 
 @given(numbers, formats)
 def test_round_trip(number: Decimal, form: str) -> None:
-    """What prints parses back to the same amount and prints the same again."""
+    """What prints parses back to the same amount and prints the same again.
+
+    Without a binary suffix the family is lost, as upstream: 5000 in BinarySI reads as 5k.
+    """
     written = str(quantity.Quantity(number, form))
     assert quantity.parse(written).amount == number
-    assert quantity.canonical(written) == written
+    if form != quantity.BINARY_SI or written.endswith("i"):
+        assert quantity.canonical(written) == written
 
 
 @given(st.text("0123456789.+-eEinumkKMGTP", max_size=12))

@@ -147,3 +147,47 @@ def test_two_way_patch_form(
     """The patch has the directives client-go would write."""
     created = strategicpatch.create_two_way({"spec": original}, {"spec": modified}, SCHEMA)
     assert created == {"spec": patch}
+
+
+KEYS = [
+    *("spec", "metadata", "containers", "numbers", "args", "finalizers", "strategy", "name"),
+    *("volumes", "resources", "keyless", "env", "port", "$patch", "$retainKeys"),
+    *("$setElementOrder/containers", "$setElementOrder/numbers", "$setElementOrder"),
+    *("$deleteFromPrimitiveList/numbers", "$deleteFromPrimitiveList/containers"),
+]
+SCALARS = (
+    st.none() | st.booleans() | st.integers(0, 2) | st.sampled_from(["a", "delete", "replace"])
+)
+WILD = st.recursive(
+    SCALARS,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+WILD_OBJECTS = st.dictionaries(st.sampled_from(KEYS), WILD, max_size=3)
+
+
+@given(things | st.just({}), WILD_OBJECTS)
+def test_any_patch(original: dict[str, Any], patch: dict[str, Any]) -> None:
+    """Whatever a client sends is applied or refused, and leaves no null and no directive."""
+    before = copy.deepcopy((original, patch))
+    try:
+        result = strategicpatch.apply(original, patch, SCHEMA)
+    except patcherrors.PatchError:
+        assert (original, patch) == before
+        return
+    assert (original, patch) == before
+    text = yaml.safe_dump(result)
+    assert "$setElementOrder/" not in text
+    assert "$patch" not in text
+
+
+@given(WILD_OBJECTS, WILD_OBJECTS)
+def test_any_object_and_patch(original: dict[str, Any], patch: dict[str, Any]) -> None:
+    """An object of any form is patched or the patch refused, never worse."""
+    try:
+        result = strategicpatch.apply(original, patch, SCHEMA)
+    except patcherrors.PatchError:
+        return
+    assert isinstance(result, dict)

@@ -34,6 +34,9 @@ from pyk8s.apimachinery import codec, yamlcodec
         ("a: &x 1\nb: *x", {"a": 1, "b": 1}),
         ("- a\n- [b, {c: d}]", ["a", ["b", {"c": "d"}]]),
         ('{"a": [1, "x", null, true]}', {"a": [1, "x", None, True]}),
+        ('{"a": 1.0, "b": [1e3, -2.0], "c": 1.5}', {"a": 1, "b": [1000, -2], "c": 1.5}),
+        ('{"a": "1.0", "b": 9223372036854775807}', {"a": "1.0", "b": 2**63 - 1}),
+        ("{a: b, c: [d]}", {"a": "b", "c": ["d"]}),
         ("a: 1\n---\na: 2", {"a": 1}),
     ],
 )  # fmt: skip
@@ -106,6 +109,13 @@ def test_duplicates() -> None:
     assert yamlcodec.strict_error(messages[:1]) == (
         PREFIX + 'yaml: unmarshal errors:\n  line 4: key "c" already set in map'
     )
+
+
+def test_duplicates_in_json() -> None:
+    """JSON read as YAML reports its repeated keys as YAML does."""
+    value, messages = yamlcodec.decode_yaml_strict(b'{"a": 1,\n"a": 2}')
+    assert value == {"a": 2}
+    assert messages == ['line 2: key "a" already set in map']
 
 
 def test_encode() -> None:

@@ -504,7 +504,7 @@ def test_kinds_that_are_not_built_in() -> None:
 )
 def test_documents_without_a_kind(document: Any, why: str) -> None:
     """What claims no kind that can be read is refused in upstream's words."""
-    with pytest.raises(ValueError, match="^couldn't get version/kind") as caught:
+    with pytest.raises(ValueError, match=r"^couldn't get version/kind") as caught:
         decode.interpret(document)
     assert str(caught.value) == f"couldn't get version/kind; json parse error: json: {why}"
 

@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
+from outage import Way
 
 from pyk8s.apimachinery import fields, labels
 from pyk8s.apimachinery.gvk import GroupResource, Object
@@ -194,3 +197,37 @@ async def cached_pods(cached: Cacher, etcd_options: EtcdOptions) -> Pods:
     pods = Pods(cached, etcd_options.prefix)
     await pods.settle()
     return pods
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits three seconds for a revision waits a moment."""
+    monkeypatch.setattr("pyk8s.storage.cacher.progress.WAIT_SECONDS", 0.05)
+
+
+@pytest_asyncio.fixture
+async def way(etcd: str, tmp_path: Path) -> AsyncIterator[Way]:
+    """A way to etcd that can be cut."""
+    way = Way(tmp_path / "etcd", etcd)
+    await way.mend()
+    yield way
+    await way.cut()
+
+
+@pytest_asyncio.fixture
+async def distant_pods(etcd_options: EtcdOptions, way: Way) -> AsyncIterator[Pods]:
+    """Pods in a cacher whose way to etcd can be cut."""
+    backend = Cacher(dataclasses.replace(etcd_options, servers=(way.url,)))
+    pods = Pods(backend, etcd_options.prefix)
+    await backend.start()
+    yield pods
+    await backend.stop()
+
+
+@pytest_asyncio.fixture
+async def near_pods(etcd_options: EtcdOptions) -> AsyncIterator[Pods]:
+    """The same pods straight on etcd, as another API server would reach them."""
+    backend = bare_etcd.open(etcd_options)
+    await backend.start()
+    yield Pods(backend, etcd_options.prefix)
+    await backend.stop()

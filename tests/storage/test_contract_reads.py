@@ -203,6 +203,7 @@ async def test_list_of_what_is_at_hand_is_not_limited(pods):
     assert result.continue_token == ""
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_a_future_revision_is_too_large(pods):
     """get and list from a revision that does not come raise TooLargeRevision, after a while."""
     await pods.create("a")

@@ -151,6 +151,7 @@ async def test_no_bookmark_unless_allowed(pods):
     watch.close()
 
 
+@pytest.mark.usefixtures("impatient")
 async def test_initial_events_from_the_future_are_refused(pods):
     """A state not older than a revision that does not come raises TooLargeRevision."""
     with pytest.raises(errors.TooLargeRevision):

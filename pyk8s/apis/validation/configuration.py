@@ -35,7 +35,7 @@ def validate_config_map(config_map: Object) -> list[field.Error]:
         errors += _validate_key(key, field.Path("binaryData"))
         size += decoded_length(value)
     if size > BYTES_MAX:
-        errors.append(field.too_long(field.Path(""), BYTES_MAX))
+        errors.append(field.too_long(values.WHOLE_OBJECT, BYTES_MAX))
     return errors
 
 

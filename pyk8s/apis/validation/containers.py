@@ -226,11 +226,12 @@ def _validate_ports(ports: Sequence[Mapping[str, Any]], path: field.Path) -> lis
         number = port.get("containerPort", 0)
         if not number:
             errors.append(field.required(at.child("containerPort")))
-        else:
+        elif not 0 < number < 65536:
             errors += values.port_number(number, at.child("containerPort"))
         if port.get("hostPort"):
             errors += values.port_number(port["hostPort"], at.child("hostPort"))
-        errors += values.one_of(port.get("protocol"), PROTOCOLS, at.child("protocol"))
+        if port.get("protocol") not in PROTOCOLS:
+            errors += values.one_of(port.get("protocol"), PROTOCOLS, at.child("protocol"))
     return errors
 
 

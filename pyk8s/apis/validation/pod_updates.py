@@ -224,7 +224,7 @@ def validate_ephemeral_containers_update(updated: Object, existing: Object) -> l
     errors = _validate_change(updated, existing)
     if pod_annotations.MIRROR in existing["metadata"].get("annotations", {}):
         detail = "static pods do not support ephemeral containers"
-        return [field.forbidden(field.Path(""), detail)]
+        return [field.forbidden(values.WHOLE_OBJECT, detail)]
     at = _SPEC.child("ephemeralContainers")
     now = {c.get("name"): c for c in updated["spec"].get("ephemeralContainers", ())}
     for container in existing["spec"].get("ephemeralContainers", ()):

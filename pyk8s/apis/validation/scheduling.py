@@ -259,7 +259,7 @@ def _validate_constraint(constraint: Term, path: field.Path) -> list[field.Error
         policy = constraint.get(name)
         errors += values.optional_one_of(policy, _INCLUSION_POLICIES, path.child(name))
     if constraint.get("matchLabelKeys"):
-        errors += _validate_spread_keys(constraint, path.child("matchLabelKeys"))
+        errors += _validate_label_keys(constraint, path)
     return errors
 
 
@@ -273,22 +273,6 @@ def _validate_min_domains(domains: int | None, action: str, path: field.Path) ->
     if action != "DoNotSchedule":
         detail = f"can only use minDomains if whenUnsatisfiable=DoNotSchedule, not {action}"
         errors.append(field.invalid(at, domains, detail))
-    return errors
-
-
-def _validate_spread_keys(constraint: Term, path: field.Path) -> list[field.Error]:
-    selector = constraint.get("labelSelector")
-    errors: list[field.Error] = []
-    if selector is None:
-        errors.append(field.forbidden(path, _NO_SELECTOR))
-    matched = set((selector or {}).get("matchLabels", ()))
-    own = constraint["matchLabelKeys"]
-    expressions = (selector or {}).get("matchExpressions", ())
-    matched.update(expression.get("key", "") for expression in expressions)
-    for index, key in enumerate(own):
-        errors += values.named(names.is_qualified_name, key, path.index(index))
-        if key in matched:
-            errors.append(field.invalid(path.index(index), key, _IN_BOTH))
     return errors
 
 

@@ -25,7 +25,6 @@ _TRAFFIC_POLICIES = frozenset({"Cluster", "Local"})
 _DISTRIBUTIONS = frozenset({"PreferClose", "PreferSameZone", "PreferSameNode"})
 _FAMILIES = frozenset({"IPv4", "IPv6"})
 _FAMILY_POLICIES = frozenset({"SingleStack", "PreferDualStack", "RequireDualStack"})
-_KUBELET_PORT = 10250
 _AFFINITY_SECONDS_MAX = 86400
 _TOPOLOGY_MODE = "service.kubernetes.io/topology-mode"
 _TOPOLOGY_HINTS = "service.kubernetes.io/topology-aware-hints"
@@ -73,14 +72,6 @@ def validate_service(service: Object, existing: Object | None = None) -> list[fi
 def _validate_for_type(spec: Spec) -> list[field.Error]:
     kind = spec.get("type")
     errors: list[field.Error] = []
-    if kind == services.LOAD_BALANCER:
-        for index, port in enumerate(spec.get("ports", ())):
-            if port.get("port") == _KUBELET_PORT:
-                detail = (
-                    f"may not expose port {_KUBELET_PORT} externally since it is used by kubelet"
-                )
-                at = _SPEC.child("ports").index(index)
-                errors.append(field.invalid(at, port["port"], detail))
     if kind in (services.LOAD_BALANCER, services.NODE_PORT) and services.is_headless(spec):
         detail = f"may not be set to 'None' for {kind} services"
         errors.append(field.invalid(_SPEC.child("clusterIPs").index(0), services.NONE, detail))

@@ -17,6 +17,9 @@ NOT_NEGATIVE = "must be greater than or equal to 0"
 NOT_POSITIVE = "must be greater than zero"
 IMMUTABLE = "field is immutable"
 
+# What upstream's path without a name prints, for faults of an object as a whole.
+WHOLE_OBJECT = field.Path("[]")
+
 Rule = Callable[[str], list[str]]
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 

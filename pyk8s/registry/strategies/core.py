@@ -28,7 +28,7 @@ from pyk8s.apis.validation import (
 from pyk8s.registry.context import RequestContext
 from pyk8s.registry.strategies.pods import PodStrategy
 from pyk8s.registry.strategies.services import ServiceStrategy
-from pyk8s.registry.strategy import Strategy
+from pyk8s.registry.strategy import Strategy, UpdateRule
 
 
 def _nothing(obj: Object) -> None:
@@ -143,6 +143,20 @@ class NamespaceStrategy(CoreStrategy):
             if key in existing:
                 updated[key] = existing[key]
 
+    def update_rule(self, subresource: str) -> UpdateRule:
+        if subresource == "finalize":
+            return UpdateRule(self._prepare_finalize, self._validate_finalize)
+        return super().update_rule(subresource)
+
+    def _prepare_finalize(self, context: RequestContext, updated: Object, existing: Object) -> None:
+        if "status" in existing:
+            updated["status"] = existing["status"]
+
+    def _validate_finalize(
+        self, context: RequestContext, updated: Object, existing: Object
+    ) -> list[field.Error]:
+        return namespaces.validate_namespace_finalize(updated, existing)
+
     def canonicalize(self, obj: Object) -> None:
         # A generated name is known only now.
         labels = obj["metadata"].setdefault("labels", {})
@@ -192,6 +206,7 @@ class EndpointsStrategy(CoreStrategy):
         default=defaults.default_endpoints,
         validate=endpoints.validate_endpoints,
         validate_update=endpoints.validate_endpoints_update,
+        warn=core_warnings.warnings_for_endpoints,
     )
 
 

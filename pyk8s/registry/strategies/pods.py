@@ -6,13 +6,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pyk8s.apimachinery import field, names
+from pyk8s.apimachinery import field, names, times
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.apis import pod_amounts, pod_warnings
 from pyk8s.apis.defaults import core as defaults
-from pyk8s.apis.validation import pod_updates, pods
+from pyk8s.apis.validation import pod_resize, pod_updates, pods
 from pyk8s.registry.context import RequestContext
-from pyk8s.registry.strategy import Strategy
+from pyk8s.registry.strategies import metadata
+from pyk8s.registry.strategy import Strategy, UpdateRule
 
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 _PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
@@ -39,6 +40,8 @@ class PodStrategy(Strategy):
                 _select_by_keys(term, "mismatchLabelKeys", "NotIn", labels)
         for constraint in spec.get("topologySpreadConstraints", ()):
             _select_by_keys(constraint, "matchLabelKeys", "In", labels)
+        if obj["metadata"].get("annotations"):
+            _take_app_armor_profiles(context, obj)
 
     def validate(self, context: RequestContext, obj: Object) -> list[field.Error]:
         return pods.validate_pod(obj)
@@ -77,6 +80,52 @@ class PodStrategy(Strategy):
     ) -> list[field.Error]:
         return pod_updates.validate_pod_status_update(updated, existing)
 
+    def update_rule(self, subresource: str) -> UpdateRule:
+        if subresource == "ephemeralcontainers":
+            return UpdateRule(self._prepare_ephemeral, self._validate_ephemeral)
+        if subresource == "resize":
+            return UpdateRule(self._prepare_resize, self._validate_resize)
+        return super().update_rule(subresource)
+
+    def _prepare_ephemeral(
+        self, context: RequestContext, updated: Object, existing: Object
+    ) -> None:
+        """Keep of the update its ephemeral containers alone."""
+        added = updated["spec"].get("ephemeralContainers")
+        spec = {k: v for k, v in existing["spec"].items() if k != "ephemeralContainers"}
+        if added:
+            spec["ephemeralContainers"] = added
+        self._put_spec(context, updated, existing, spec)
+
+    def _validate_ephemeral(
+        self, context: RequestContext, updated: Object, existing: Object
+    ) -> list[field.Error]:
+        return pod_updates.validate_ephemeral_containers_update(updated, existing)
+
+    def _prepare_resize(self, context: RequestContext, updated: Object, existing: Object) -> None:
+        """Keep of the update its containers' resources and resize policies; containers that
+        come, go or change their name are left for validation to refuse."""
+        spec = dict(existing["spec"])
+        for kind in ("containers", "initContainers"):
+            mine, theirs = updated["spec"].get(kind, []), existing["spec"].get(kind, [])
+            if [c.get("name") for c in mine] != [c.get("name") for c in theirs]:
+                spec[kind] = mine
+            elif mine:
+                spec[kind] = [_resized(*pair) for pair in zip(mine, theirs, strict=True)]
+        self._put_spec(context, updated, existing, spec)
+
+    def _validate_resize(
+        self, context: RequestContext, updated: Object, existing: Object
+    ) -> list[field.Error]:
+        return pod_resize.validate_pod_resize(updated, existing)
+
+    def _put_spec(
+        self, context: RequestContext, updated: Object, existing: Object, spec: dict[str, Any]
+    ) -> None:
+        updated["spec"] = spec
+        metadata.reset(updated, existing)
+        self.prepare_for_update(context, updated, existing)
+
     def grace_period_seconds(self, existing: Object, requested: int | None) -> int:
         """What was asked for, else the Pod's own; nothing for a Pod that does not run."""
         spec, status = existing["spec"], existing.get("status") or {}
@@ -92,6 +141,8 @@ def _gated() -> dict[str, Any]:
     return {
         "type": "PodScheduled",
         "status": "False",
+        "lastProbeTime": None,
+        "lastTransitionTime": times.now(),
         "reason": "SchedulingGated",
         "message": "Scheduling is blocked due to non-empty scheduling gates",
     }
@@ -117,3 +168,49 @@ def _select_by_keys(
             selector.setdefault("matchExpressions", []).append(
                 {"key": key, "operator": operator, "values": [labels[key]]}
             )
+
+
+def _resized(updated: Mapping[str, Any], existing: Mapping[str, Any]) -> dict[str, Any]:
+    container = dict(existing)
+    for name in ("resources", "resizePolicy"):
+        container.pop(name, None)
+        if name in updated:
+            container[name] = updated[name]
+    return container
+
+
+_APP_ARMOR = "container.apparmor.security.beta.kubernetes.io/"
+
+
+def _take_app_armor_profiles(context: RequestContext, pod: Object) -> None:
+    """Write what deprecated annotations say of a container into the field that replaced them,
+    where it says nothing and the Pod nothing equal."""
+    spec, annotations = pod["spec"], pod["metadata"]["annotations"]
+    if (spec.get("os") or {}).get("name") == "windows":
+        return
+    of_pod = (spec.get("securityContext") or {}).get("appArmorProfile")
+    for kind in ("initContainers", "containers"):
+        for container in spec.get(kind, ()):
+            key = _APP_ARMOR + container.get("name", "")
+            own = (container.get("securityContext") or {}).get("appArmorProfile")
+            if key not in annotations or own is not None:
+                continue
+            profile = _app_armor_profile(annotations[key])
+            if profile is not None and profile == of_pod:
+                continue
+            if profile is not None:
+                container.setdefault("securityContext", {})["appArmorProfile"] = profile
+            at = field.Path("metadata", "annotations").key(key)
+            detail = 'deprecated since v1.30; use the "appArmorProfile" field instead'
+            context.warnings.append(f"{at}: {detail}")
+
+
+def _app_armor_profile(annotation: str) -> dict[str, str] | None:
+    if annotation == "unconfined":
+        return {"type": "Unconfined"}
+    if annotation == "runtime/default":
+        return {"type": "RuntimeDefault"}
+    name = annotation.removeprefix("localhost/")
+    if name == annotation or not name.strip():
+        return None
+    return {"type": "Localhost", "localhostProfile": name}

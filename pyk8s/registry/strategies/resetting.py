@@ -9,26 +9,8 @@ from __future__ import annotations
 
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.registry.context import RequestContext
+from pyk8s.registry.strategies import metadata
 from pyk8s.registry.strategies.core import CoreStrategy
-
-_KEPT = (
-    "deletionTimestamp",
-    "generation",
-    "labels",
-    "annotations",
-    "finalizers",
-    "ownerReferences",
-)
-
-
-def reset_metadata(updated: Object, existing: Object) -> None:
-    """Put back what a status update may not change of the metadata."""
-    metadata, stored = updated["metadata"], existing["metadata"]
-    for key in _KEPT:
-        if key in stored:
-            metadata[key] = stored[key]
-        else:
-            metadata.pop(key, None)
 
 
 class ResettingStrategy(CoreStrategy):
@@ -38,4 +20,4 @@ class ResettingStrategy(CoreStrategy):
         self, context: RequestContext, updated: Object, existing: Object
     ) -> None:
         super().prepare_for_status_update(context, updated, existing)
-        reset_metadata(updated, existing)
+        metadata.reset(updated, existing)

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Objects of built-in kinds as `application/vnd.kubernetes.protobuf`, and back.
+
+    k8s\\0  Unknown{1 TypeMeta{1 apiVersion, 2 kind}, 2 message, 3 encoding, 4 content type}
+
+The kind stands in the envelope alone, so the items of a list have none. A message without its
+envelope is called raw here: that is what can be kept per object and joined into lists and events.
+Mirrors apimachinery's `runtime/serializer/protobuf`.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterable
+from typing import Any
+
+from pyk8s.apimachinery import codec, gvk
+from pyk8s.apimachinery.codec import DecodeError
+from pyk8s.apimachinery.gvk import GroupVersionKind, Object
+from pyk8s.apis import protobuf_decoding, protobuf_encoding
+from pyk8s.apis import protobuf_types as types
+from pyk8s.apis import protobuf_values as values
+from pyk8s.apis import protobuf_wire as wire
+
+PREFIX = b"k8s\x00"
+
+# Every list of every group: metadata, items.
+_METADATA = b"\x0a"
+_ITEM = b"\x12"
+
+_RAW = b"\x12"
+# Encoding and content type, which Go writes though they are empty.
+_TAIL = b"\x1a\x00\x22\x00"
+
+_decoders = protobuf_decoding.Compiler()
+_encoders = protobuf_encoding.Compiler()
+
+# Below this number of braces and brackets no JSON inside can make an object too deep: no message
+# but JSONSchemaProps, which holds itself, nests as much as the rest.
+_MESSAGES_NESTING_MAX = 32
+_NESTS_ITSELF = "apiextensions.k8s.io"
+
+
+def has_protobuf(kind: GroupVersionKind) -> bool:
+    """Whether the kind is one of those that a Go program sends and reads as protobuf."""
+    try:
+        types.definition_of(kind)
+    except KeyError:
+        return False
+    return True
+
+
+def decode(data: bytes, default: GroupVersionKind | None = None) -> Object:
+    """The object in an envelope, as JSON decoding and `structural` would leave it.
+
+    `default` fills in what the envelope does not say of the kind. Raises DecodeError for all that
+    is not a valid encoding of a known kind, in time and memory that follow the length.
+    """
+    if not data:
+        raise DecodeError("empty data")
+    if not data.startswith(PREFIX):
+        expected = " ".join(map(str, PREFIX))
+        raise DecodeError(
+            f"provided data does not appear to be a protobuf message, expected prefix [{expected}]"
+        )
+    if len(data) == len(PREFIX):
+        raise DecodeError("empty body")
+    api_version, kind, raw = _guarded(_open, data)
+    group, version = _group_version(api_version)
+    if default is not None:
+        kind = kind or default.kind
+        if not version and not group:
+            group, version = default.group, default.version
+    if not kind:
+        raise DecodeError(f"Object 'Kind' is missing in '{_shown(raw)}'")
+    if not version:
+        raise DecodeError(f"Object 'apiVersion' is missing in '{_shown(raw)}'")
+    return decode_raw(raw, GroupVersionKind(group, version, kind))
+
+
+def decode_raw(raw: bytes, kind: GroupVersionKind) -> Object:
+    """The object in a message without envelope; raises DecodeError."""
+    read = _reader(kind)
+    obj: Object = {"kind": kind.kind, "apiVersion": str(kind.group_version)}
+    _guarded(read, raw, 0, len(raw), obj)
+    containers = raw.count(b"{") + raw.count(b"[")
+    if containers > codec.NESTING_MAX - _MESSAGES_NESTING_MAX or kind.group == _NESTS_ITSELF:
+        codec.check_nesting(obj)
+    return obj
+
+
+def encode(obj: Object, kind: GroupVersionKind) -> bytes:
+    """An object in its envelope. Raises KeyError for a kind that has no protobuf form."""
+    return wrap(encode_raw(obj, kind), kind)
+
+
+def encode_raw(obj: Object, kind: GroupVersionKind) -> bytes:
+    """The message alone, for `wrap`, `encode_list` and whoever remembers it."""
+    return _writer(kind)(obj)
+
+
+def wrap(raw: bytes, kind: GroupVersionKind) -> bytes:
+    """A message in its envelope."""
+    return b"%b%b%b%b" % (_envelope_head(kind), wire.varint(len(raw)), raw, _TAIL)
+
+
+def encode_list(metadata: Object, items: Iterable[bytes], kind: GroupVersionKind) -> bytes:
+    """A list in its envelope, from raw items; `kind` is that of the list."""
+    head = wire.delimited(_METADATA, _list_metadata(metadata))
+    parts = [head]
+    for raw in items:
+        parts.append(_item_head(len(raw)))
+        parts.append(raw)
+    return wrap(b"".join(parts), kind)
+
+
+def encode_watch_event(type: str, enveloped: bytes) -> bytes:
+    """One frame of a stream: four bytes of length, and a WatchEvent around an object in its
+    envelope."""
+    body = wire.delimited(b"\x0a", type.encode()) + wire.delimited(
+        b"\x12", wire.delimited(b"\x0a", enveloped)
+    )
+    return len(body).to_bytes(4, "big") + body
+
+
+@functools.cache
+def _reader(kind: GroupVersionKind) -> protobuf_decoding.ReadInto:
+    try:
+        return _decoders.reader(types.definition_of(kind))
+    except KeyError:
+        pass
+    raise DecodeError(f'no kind "{kind.kind}" is registered for version "{kind.group_version}"')
+
+
+@functools.cache
+def _writer(kind: GroupVersionKind) -> values.Write:
+    return _encoders.writer(types.definition_of(kind))
+
+
+@functools.cache
+def _list_metadata_writer() -> values.Write:
+    return _encoders.writer(types.META + "ListMeta")
+
+
+def _list_metadata(metadata: Object) -> bytes:
+    return _list_metadata_writer()(metadata)
+
+
+@functools.lru_cache(maxsize=4096)
+def _item_head(size: int) -> bytes:
+    return _ITEM + wire.varint(size)
+
+
+@functools.cache
+def _envelope_head(kind: GroupVersionKind) -> bytes:
+    api_version = wire.delimited(b"\x0a", str(kind.group_version).encode())
+    type_meta = api_version + wire.delimited(b"\x12", kind.kind.encode())
+    return PREFIX + wire.delimited(b"\x0a", type_meta) + _RAW
+
+
+def _open(data: bytes) -> tuple[str, str, bytes]:
+    api_version, kind, raw = "", "", b""
+    for number, value in values.scan(data, len(PREFIX), len(data), "Unknown"):
+        if number == 1:
+            type_meta = values.expect(value, bytes, "TypeMeta")
+            for inner, text in values.scan(type_meta, 0, len(type_meta), "TypeMeta"):
+                if inner == 1:
+                    api_version = values.expect(text, bytes, "APIVersion").decode()
+                elif inner == 2:
+                    kind = values.expect(text, bytes, "Kind").decode()
+        elif number == 2:
+            raw = values.expect(value, bytes, "Raw")
+    return api_version, kind, raw
+
+
+def _group_version(api_version: str) -> tuple[str, str]:
+    try:
+        parsed = gvk.parse_group_version(api_version)
+    except ValueError as error:
+        raise DecodeError(str(error)) from None
+    return parsed.group, parsed.version
+
+
+def _guarded(read: Any, *arguments: Any) -> Any:
+    """Every way in which bytes can be wrong is one error."""
+    try:
+        return read(*arguments)
+    except UnicodeDecodeError:
+        raise DecodeError("string field contains invalid UTF-8") from None
+    except IndexError:
+        raise DecodeError(wire.TRUNCATED) from None
+    except RecursionError:
+        raise DecodeError("exceeded max depth") from None
+
+
+def _shown(raw: bytes) -> str:
+    return raw[:100].decode("utf-8", "replace")

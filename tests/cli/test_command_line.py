@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Flags: what they become, and the one line that tells what is wrong with them."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pyk8s.cli import apiserver, flags, main, up
+from pyk8s.cli.flags import UsageError
+from pyk8s.server.options import APIServerOptions
+
+ETCD = "--etcd-servers=http://127.0.0.1:2379"
+
+
+@pytest.mark.parametrize(
+    ("read", "text", "value"),
+    [
+        pytest.param(flags.port, "0", 0, id="any port"),
+        pytest.param(flags.port, "65535", 65535, id="highest port"),
+        pytest.param(flags.ip_address, "::1", "::1", id="IPv6"),
+        pytest.param(flags.ip_range, "10.96.0.0/12", "10.96.0.0/12", id="range"),
+        pytest.param(flags.ip_range, "10.0.0.0/24,fd00::/108", "10.0.0.0/24,fd00::/108", id="two"),
+        pytest.param(flags.port_range, "30000-32767", (30000, 32767), id="ports"),
+        pytest.param(flags.names, "a, b", ("a", "b"), id="names"),
+        pytest.param(flags.urls, "unix:///a,http://b", ("unix:///a", "http://b"), id="urls"),
+        pytest.param(flags.duration, "1h2m3.5s", 3723.5, id="duration"),
+        pytest.param(flags.duration, "150ms", 0.15, id="milliseconds"),
+        pytest.param(flags.duration, "0", 0.0, id="no time"),
+    ],
+)
+def test_flag_values(read: Callable[[str], Any], text: str, value: Any) -> None:
+    """Each notation becomes its value."""
+    assert read(text) == value
+
+
+@pytest.mark.parametrize(
+    ("read", "text"),
+    [
+        pytest.param(flags.port, "65536", id="port too high"),
+        pytest.param(flags.port, "-1", id="port below 0"),
+        pytest.param(flags.port, "²", id="no ASCII digit"),
+        pytest.param(flags.positive, "0", id="not positive"),
+        pytest.param(flags.ip_address, "localhost", id="a name"),
+        pytest.param(flags.ip_range, "10.96.0.0/33", id="no CIDR"),
+        pytest.param(flags.ip_range, "10.0.0.0/24,10.1.0.0/24", id="two of a family"),
+        pytest.param(flags.port_range, "32767-30000", id="ports reversed"),
+        pytest.param(flags.port_range, "30000", id="no range"),
+        pytest.param(flags.names, "a,,b", id="empty name"),
+        pytest.param(flags.urls, "localhost:2379", id="no URL"),
+        pytest.param(flags.duration, "60", id="no unit"),
+        pytest.param(flags.duration, "1s2", id="rest"),
+        pytest.param(flags.duration, "", id="empty duration"),
+    ],
+)
+def test_flag_values_that_are_none(read: Callable[[str], Any], text: str) -> None:
+    """The message repeats what was given."""
+    with pytest.raises(argparse.ArgumentTypeError, match=r"^'.*' is "):
+        read(text)
+
+
+def test_apiserver_defaults() -> None:
+    """A flag that is not given leaves its option alone."""
+    expected = APIServerOptions(etcd_servers=("http://127.0.0.1:2379",))
+    assert apiserver.parse([ETCD]) == expected
+
+
+def test_apiserver_flags() -> None:
+    """kube-apiserver's names and notations become options."""
+    options = apiserver.parse(
+        [
+            "--etcd-servers", "https://a:2379,https://b:2379",
+            "--etcd-cafile=ca", "--etcd-certfile=c", "--etcd-keyfile=k",
+            "--bind-address=::", "--secure-port=1", "--advertise-address=192.0.2.1",
+            "--tls-cert-file=t", "--tls-private-key-file=p", "--client-ca-file=x",
+            "--service-account-key-file=one", "--service-account-key-file=two",
+            "--service-node-port-range=1-2", "--request-timeout=1m30s", "-v", "4",
+            "--min-request-timeout=7", "--etcd-compaction-interval=0",
+        ]
+    )  # fmt: skip
+    assert options == APIServerOptions(
+        etcd_servers=("https://a:2379", "https://b:2379"),
+        etcd_cafile="ca",
+        etcd_certfile="c",
+        etcd_keyfile="k",
+        bind_address="::",
+        secure_port=1,
+        advertise_address="192.0.2.1",
+        tls_cert_file="t",
+        tls_private_key_file="p",
+        client_ca_file="x",
+        service_account_key_files=("one", "two"),
+        service_node_port_range=(1, 2),
+        request_timeout_seconds=90.0,
+        log_level=4,
+        min_request_timeout_seconds=7,
+        etcd_compaction_interval_seconds=0.0,
+    )
+    assert options.etcd.key_file == "k"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param([], "--etcd-servers must be specified", id="no etcd"),
+        pytest.param(
+            [ETCD, "--tls-cert-file=a"],
+            "--tls-cert-file and --tls-private-key-file go together",
+            id="half a pair",
+        ),
+        pytest.param(
+            [ETCD, "--audit-log-path=-"],
+            "kube-apiserver's --audit-log-path has no effect here yet: leave it out",
+            id="kube-apiserver's",
+        ),
+        pytest.param(
+            [ETCD, "--etcd_servers=x"],
+            "unknown flag --etcd_servers: see pyk8s apiserver --help",
+            id="underscores",
+        ),
+        pytest.param(
+            [ETCD, "--secure=1"],
+            "unknown flag --secure: see pyk8s apiserver --help",
+            id="abbreviation",
+        ),
+        pytest.param(
+            [ETCD, "--secure-port=x"],
+            "--secure-port: 'x' is not a port (0 to 65535): see pyk8s apiserver --help",
+            id="value",
+        ),
+        pytest.param(
+            [ETCD, "extra"], "unknown argument 'extra': see pyk8s apiserver --help", id="argument"
+        ),
+    ],
+)
+def test_apiserver_mistakes(arguments: list[str], message: str) -> None:
+    """One line says what is wrong."""
+    with pytest.raises(UsageError) as caught:
+        apiserver.parse(arguments)
+    assert str(caught.value) == message
+
+
+def test_up_defaults() -> None:
+    """Without flags: everything that is built, for this machine alone."""
+    assert up.parse([]) == up.UpOptions()
+    assert up.parse(["--components=apiserver", "--nodes=0"]) == up.UpOptions()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(
+            ["--components=apiserver,scheduler"],
+            "--components: scheduler is not built yet",
+            id="not built",
+        ),
+        pytest.param(
+            ["--components=kubelet"], "--components: there is no component 'kubelet'", id="none"
+        ),
+        pytest.param(
+            ["--nodes=3"], "--nodes: nodes are not built yet, so only 0 is possible", id="nodes"
+        ),
+        pytest.param(
+            ["--ephemeral", "--data-dir=x"],
+            "--ephemeral makes a directory of its own: leave out --data-dir",
+            id="two directories",
+        ),
+        pytest.param(
+            ["--token-auth-file=/nowhere/t.csv"],
+            "--token-auth-file: cannot read /nowhere/t.csv: No such file or directory",
+            id="unreadable file",
+        ),
+    ],
+)
+def test_up_mistakes(arguments: list[str], message: str, capsys: pytest.CaptureFixture) -> None:
+    """Exit status 1 and one line that says what is wrong."""
+    assert up.main(arguments) == 1
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", f"pyk8s up: {message}\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(["node"], "pyk8s: node is not built yet\n", id="not built"),
+        pytest.param(["dwon"], "pyk8s: there is no command 'dwon': see pyk8s --help\n", id="none"),
+    ],
+)
+def test_unknown_commands(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture
+) -> None:
+    """Refused by name, exit status 1."""
+    assert main.main(arguments) == 1
+    assert capsys.readouterr().err == message
+
+
+def test_help(capsys: pytest.CaptureFixture) -> None:
+    """The commands are listed without importing them."""
+    assert main.main(["--help"]) == 0
+    assert "apiserver" in capsys.readouterr().out
+
+
+def test_token_file_is_found_from_anywhere(tmp_path: Path, monkeypatch: Any) -> None:
+    """A relative path means the directory the command was given in."""
+    (tmp_path / "t.csv").write_text("")
+    monkeypatch.chdir(tmp_path)
+    assert up.parse(["--token-auth-file=t.csv"]).token_auth_file == str(tmp_path / "t.csv")
