@@ -122,6 +122,12 @@ class ControlPlane:
         self._reap()
         return status, took
 
+    def open_files(self) -> int:
+        """How many files and sockets its processes hold (Linux)."""
+        own = self.process.pid
+        listed = Path(f"/proc/{own}/task/{own}/children").read_text().split()
+        return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in listed)
+
     def _reap(self) -> None:
         self.process.wait(SECONDS_MAX)
         self._output.join()
@@ -369,4 +375,3 @@ class Events:
 
     def body(self) -> bytes:
         return self._answer.read()
-

@@ -37,10 +37,7 @@ class Result:
     p99_ms: float
 
     def row(self) -> str:
-        return (
-            f"{self.name:<36}{self.per_second:>12,.0f}/s"
-            f"{self.p50_ms:>10.2f}{self.p99_ms:>10.2f}"
-        )
+        return f"{self.name:<36}{self.per_second:>12,.0f}/s{self.p50_ms:>10.2f}{self.p99_ms:>10.2f}"
 
 
 def pod(index: int) -> dict:
@@ -71,9 +68,7 @@ def pod(index: int) -> dict:
     }
 
 
-async def phase(
-    name: str, target: Target, job: Job, *, requests: int, connections: int
-) -> Result:
+async def phase(name: str, target: Target, job: Job, *, requests: int, connections: int) -> Result:
     """Run `requests` jobs, spread over the connections; an answer over 299 ends the run."""
     opened = [await Connection.open(target) for _ in range(connections)]
     indexes = iter(range(requests))

@@ -14,6 +14,8 @@ from typing import Any
 
 import orjson
 
+from pyk8s.apimachinery import jsonsyntax
+
 # orjson encodes 254 levels; what is left is for the lists, events and owners of a document.
 NESTING_MAX = 238
 
@@ -25,14 +27,15 @@ class DecodeError(ValueError):
 
 
 def decode_json(data: bytes | bytearray | memoryview | str) -> Any:
-    """Raises DecodeError with the parser's position, also for invalid UTF-8 and deep nesting.
+    """Raises DecodeError in the words of Go's decoder, also for invalid UTF-8 and deep nesting.
 
     Of a repeated field the last value counts.
     """
     try:
         value = orjson.loads(data)
     except orjson.JSONDecodeError as error:
-        raise DecodeError(str(error)) from error
+        text = data.encode() if isinstance(data, str) else bytes(data)
+        raise DecodeError(jsonsyntax.fault(text) or str(error)) from error
     if len(data) > NESTING_MAX and _containers(data) > NESTING_MAX:
         check_nesting(value)
     return value

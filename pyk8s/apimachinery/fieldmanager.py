@@ -12,7 +12,7 @@ applied before, says no more, and nobody else owns. Mirrors structured-merge-dif
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -27,7 +27,7 @@ from pyk8s.apimachinery import (
     typedvalue,
 )
 from pyk8s.apimachinery.fieldset import FieldSet, Filter
-from pyk8s.apimachinery.gvk import GroupVersionKind, Object, kind_of
+from pyk8s.apimachinery.gvk import GroupVersionKind, Object, parse_group_version
 from pyk8s.apimachinery.managedfields import Entry, Managed, Manager, RawEntry
 from pyk8s.apimachinery.typedcompare import Comparison
 from pyk8s.apimachinery.typedschema import KeyFault, Type
@@ -85,18 +85,19 @@ class FieldManager:
     subresource: str = ""
     reset: Mapping[str, Filter] = field(default_factory=dict)
     version: Callable[[str], Version | None] = lambda api_version: None
+    api_version: str = field(init=False)
 
-    @property
-    def api_version(self) -> str:
-        return str(self.gvk.group_version)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "api_version", str(self.gvk.group_version))
 
     def update(self, live: Object | None, updated: Object, writer: Writer) -> list[RawEntry] | None:
         """The managedFields of an object that was written whole: created, replaced or patched.
 
         `live` is None for a create; `updated` is decoded and defaulted, before admission, with
-        the managedFields the client sent. Never refuses: where ownership cannot be told, the
-        live managedFields stay. The live list itself comes back when nothing changed; None when
-        the object is not tracked, and then it shall have none.
+        the managedFields the client sent (also `[]`, which decoding leaves away). Never refuses:
+        where ownership cannot be told, the live managedFields stay. The live list itself comes
+        back when nothing changed; None when the object is not tracked, and then it shall have
+        none.
         """
         before = self.zero if live is None else live
         stored = managedfields.of(before)
@@ -123,7 +124,7 @@ class FieldManager:
         field, 400 for a body of another kind or with managedFields, 500 for one that is not of
         its type, as upstream answers.
         """
-        gvk = kind_of(applied)
+        gvk = _claimed_kind(applied)
         if gvk != self.gvk:
             raise errors.bad_request(f"invalid object type: {_kind_text(gvk)}")
         before = self.zero if live is None else live
@@ -190,11 +191,15 @@ class FieldManager:
         return managedfields.put(merged if changed else bare, entries)
 
     def _check(self, applied: Object) -> None:
-        if isinstance(managedfields.of(applied), list):
+        metadata = applied.get("metadata")
+        if not isinstance(metadata, dict):
+            metadata = {}
+        if isinstance(metadata.get("managedFields"), list):
             raise errors.bad_request("metadata.managedFields must be nil")
         faults = typedvalidation.faults(self.schema, applied)
         if faults:
-            where = f"{meta.namespace(applied)}/{meta.name(applied)}; {_kind_text(self.gvk)}"
+            namespace, name = (_text(metadata.get(key)) for key in ("namespace", "name"))
+            where = f"{namespace}/{name}; {_kind_text(self.gvk)}"
             why = typedvalidation.message(faults)
             raise _failure(f"failed to create typed patch object ({where}): {why}")
 
@@ -215,9 +220,9 @@ class FieldManager:
         """Ownership after a write that was not an apply; `managed` itself when it is the same."""
         before = self._reconciled(managed)
         old, new = managedfields.without(old), managedfields.without(new)
-        comparisons = _Comparisons(self, old, new)
-        after = self._disowned(before, comparisons, None)
-        mine = managedfields.strip(comparisons.own.changed)
+        changes = _Changes(self, old, new)
+        after = self._disowned(before, changes, None)
+        mine = managedfields.strip(changes.own.changed)
         if mine:
             manager = managedfields.identity(
                 writer.manager, managedfields.UPDATE, self.api_version, self.subresource
@@ -230,23 +235,20 @@ class FieldManager:
 
     def _settle(self, old: Object, new: Object, managed: Managed, how: _Settling) -> Managed:
         """Ownership of everybody but the applier after its apply; raises _Conflicts."""
-        comparisons = _Comparisons(self, old, new)
-        if not how.force:
-            conflicts = list(_conflicts(managed, comparisons, how.manager))
-            if conflicts:
-                raise _Conflicts(conflicts)
-        return self._disowned(managed, comparisons, how.manager)
+        changes = _Changes(self, old, new)
+        conflicts = [] if how.force else _conflicts(managed, changes, how.manager)
+        if conflicts:
+            raise _Conflicts(conflicts)
+        return self._disowned(managed, changes, how.manager)
 
-    def _disowned(
-        self, managed: Managed, comparisons: _Comparisons, writer: Manager | None
-    ) -> Managed:
+    def _disowned(self, managed: Managed, changes: _Changes, writer: Manager | None) -> Managed:
         """Without what others lost to the change, and without those of versions there are not."""
         out = managed
         for manager, entry in managed.items():
             left: Entry | None = entry
             if manager != writer:
-                comparison = comparisons.at(entry.api_version)
-                fields = comparison and fieldset.difference(entry.fields, comparison.touched)
+                change = changes.at(entry.api_version)
+                fields = fieldset.difference(entry.fields, change.touched) if change else {}
                 left = entry.with_fields(fields) if fields else None
             elif not entry.fields:
                 left = None
@@ -297,7 +299,7 @@ class FieldManager:
         if last is None or not last.fields:
             return merged
         own = managed[manager]
-        if last.api_version == own.api_version and fieldset.contains(own.fields, last.fields):
+        if last.api_version == own.api_version and _still_owns(own.fields, last.fields):
             return merged
         version = self._at(last.api_version)
         if version is None:
@@ -308,6 +310,8 @@ class FieldManager:
         pruned = typedvalue.remove_items(schema, whole, given_up) or {}
         pruned = self._add_back_owned(whole, pruned, last.api_version, managed)
         # Only what the applier had may go: the rest came along with a parent.
+        if pruned is whole:
+            return merged
         gone = fieldset.difference(_all_fields(schema, whole), _all_fields(schema, pruned))
         gone = fieldset.intersection(gone, given_up)
         kept: Object = typedvalue.remove_items(schema, whole, gone) or {}
@@ -339,31 +343,42 @@ class _Settling:
     force: bool
 
 
-class _Comparisons:
+class _Change:
+    """What a write changed, as one version sees it."""
+
+    __slots__ = ("changed", "touched")
+
+    def __init__(self, found: Comparison) -> None:
+        # Set to something; and these with what was removed.
+        self.changed = found.changed
+        self.touched = fieldset.union(self.changed, found.removed)
+
+
+class _Changes:
     """What a write changed, as each version sees it; computed once per version."""
 
     __slots__ = ("_found", "_manager", "_new", "_old", "own")
 
     def __init__(self, manager: FieldManager, old: Object, new: Object) -> None:
         self._manager, self._old, self._new = manager, old, new
-        self.own = self._compare(manager.api_version, manager.schema, old, new)
-        self._found: dict[str, Comparison | None] = {manager.api_version: self.own}
+        self.own = self._change(manager.api_version, manager.schema, old, new)
+        self._found: dict[str, _Change | None] = {manager.api_version: self.own}
 
-    def at(self, api_version: str) -> Comparison | None:
+    def at(self, api_version: str) -> _Change | None:
         """None for a version there is not."""
         if api_version not in self._found:
             version = self._manager.version(api_version)
             found = None
             if version is not None:
                 old, new = version.convert(self._old), version.convert(self._new)
-                found = self._compare(api_version, version.schema, old, new)
+                found = self._change(api_version, version.schema, old, new)
             self._found[api_version] = found
         return self._found[api_version]
 
-    def _compare(self, api_version: str, schema: Type, old: Object, new: Object) -> Comparison:
+    def _change(self, api_version: str, schema: Type, old: Object, new: Object) -> _Change:
         found = typedcompare.compare(schema, old, new)
         keep = self._manager.reset.get(api_version)
-        return found if keep is None else found.filtered(keep)
+        return _Change(found if keep is None else found.filtered(keep))
 
 
 def _managed(stored: Any, sent: Any) -> Managed:
@@ -383,16 +398,19 @@ def _managed(stored: Any, sent: Any) -> Managed:
         return {}
 
 
-def _conflicts(managed: Managed, comparisons: _Comparisons, writer: Manager) -> Iterator[_Conflict]:
-    for manager in sorted(managed, key=lambda one: one.identifier):
-        if manager == writer:
-            continue
-        entry = managed[manager]
-        comparison = comparisons.at(entry.api_version)
-        if comparison is not None:
-            common = fieldset.intersection(entry.fields, comparison.changed)
-            for path in fieldset.paths(common):
-                yield _Conflict(manager, path)
+def _conflicts(managed: Managed, changes: _Changes, writer: Manager) -> list[_Conflict]:
+    """What others own of the change, by manager; upstream has them in no order."""
+    found: list[tuple[Manager, FieldSet]] = []
+    for manager, entry in managed.items():
+        change = None if manager == writer else changes.at(entry.api_version)
+        if change is not None:
+            common = fieldset.intersection(change.changed, entry.fields)
+            if common:
+                found.append((manager, common))
+    found.sort(key=lambda item: item[0].identifier)
+    return [
+        _Conflict(manager, path) for manager, common in found for path in fieldset.paths(common)
+    ]
 
 
 def _conflict_error(conflicts: list[_Conflict]) -> errors.StatusError:
@@ -418,9 +436,27 @@ def _conflict_error(conflicts: list[_Conflict]) -> errors.StatusError:
     return errors.apply_conflict(causes, why)
 
 
+def _still_owns(fields: FieldSet, last: FieldSet) -> bool:
+    """Whether nothing was given up; then pruning would add back all that it takes."""
+    return managedfields.strip(fields) == last or fieldset.contains(fields, last)
+
+
 def _failure(message: str) -> errors.StatusError:
     """What upstream does not foresee as a client's fault: 500 without a reason."""
     return errors.StatusError(500, "", message)
+
+
+def _claimed_kind(applied: Object) -> GroupVersionKind:
+    """The kind of a body nobody has decoded; empty parts for what does not read."""
+    try:
+        group, version = parse_group_version(_text(applied.get("apiVersion")))
+    except ValueError:
+        return GroupVersionKind("", "", "")
+    return GroupVersionKind(group, version, _text(applied.get("kind")))
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _kind_text(gvk: GroupVersionKind) -> str:

@@ -44,13 +44,24 @@ def field(name: str) -> str:
 
 
 def value(item: Any) -> str:
-    """The element of a set's member; raises TypeError for a value that is not a scalar."""
+    """The element of a set's member."""
     return "v:" + scalar(item)
 
 
-@functools.lru_cache(maxsize=16384, typed=True)
 def scalar(item: Any) -> str:
-    """A scalar's JSON inside a path element."""
+    """A key's or a member's JSON inside a path element; one that is no scalar prints too."""
+    kind = item.__class__
+    if kind is dict or kind is list or (kind is str and len(item) > _KEPT_CHARACTERS_MAX):
+        return gojson.encoded(item)
+    return _scalar(item)
+
+
+# Names come again and again, so their JSON is kept; what clients may make long is not.
+_KEPT_CHARACTERS_MAX = 253
+
+
+@functools.lru_cache(maxsize=16384, typed=True)
+def _scalar(item: Any) -> str:
     return gojson.encoded(item)
 
 
@@ -83,12 +94,17 @@ def ordered(node: FieldSet) -> FieldSet:
     if len(node) < 2:
         return node
     keys = list(node)
-    # Fields sort as text; everything else by what the element says.
-    wanted = sorted(keys) if keys[-1][0] == "f" == keys[0][0] else sorted(keys, key=_rank)
+    wanted = sorted(keys)
+    # Fields sort as text, before everything else; the rest by what the element says.
+    if wanted[-1][0] != "f":
+        wanted.sort(key=_order)
     return node if keys == wanted else {key: node[key] for key in wanted}
 
 
-@functools.lru_cache(maxsize=16384)
+def _order(element: str) -> tuple[Any, ...]:
+    return _rank(element) if len(element) > _KEPT_CHARACTERS_MAX else _kept_rank(element)
+
+
 def _rank(element: str) -> tuple[Any, ...]:
     kind, rest = element[:1], element[2:]
     if kind == "f":
@@ -101,6 +117,9 @@ def _rank(element: str) -> tuple[Any, ...]:
     if kind == "i":
         return 4, int(rest)
     return (0,)
+
+
+_kept_rank = functools.lru_cache(maxsize=16384)(_rank)
 
 
 def _value_rank(item: Any) -> tuple[Any, ...]:

@@ -47,10 +47,10 @@ def allowed(schema: Type, live: Object, api_version: str) -> FieldSet | None:
         return None
     try:
         owned = typedvalue.to_field_set(schema, last)
-        changed = typedcompare.compare(schema, last, live).touched
+        found = typedcompare.compare(schema, last, live)
     except KeyFault:
         return None
-    return fieldset.difference(owned, changed)
+    return fieldset.difference(fieldset.difference(owned, found.changed), found.removed)
 
 
 def refresh(obj: Object, applied: Object) -> Object:

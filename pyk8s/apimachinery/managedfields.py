@@ -128,9 +128,10 @@ def identity(name: str, operation: str, api_version: str, subresource: str) -> M
     return Manager(name or _UNKNOWN_MANAGER, operation, version, subresource)
 
 
-def of(obj: Object) -> Any:
-    """As they stand in the object: a list, or None."""
-    return (obj.get("metadata") or {}).get("managedFields")
+def of(obj: Object) -> list[RawEntry] | None:
+    """As they stand in the object; [] is not None."""
+    entries: list[RawEntry] | None = (obj.get("metadata") or {}).get("managedFields")
+    return entries
 
 
 def without(obj: Object) -> Object:
@@ -305,9 +306,9 @@ def from_scale(
 
     `api_version` is the version of the resource that is being written. Raises MalformedEntries.
     """
-    scales = decode(scale)
+    scales, parents = decode(scale), decode(parent)
     managed: Managed = {}
-    for manager, entry in decode(parent).items():
+    for manager, entry in parents.items():
         if entry.api_version not in replicas:
             continue
         path = replicas[entry.api_version]
@@ -319,5 +320,7 @@ def from_scale(
     path = replicas.get(api_version)
     for manager, entry in scales.items():
         if path and fieldset.has(entry.fields, _SCALE_REPLICAS):
-            managed[manager] = Entry(fieldset.from_paths([path]), api_version, entry.time)
+            # Upstream gives the time of the resource's entry, which a new one does not have.
+            time = parents[manager].time if manager in parents else ""
+            managed[manager] = Entry(fieldset.from_paths([path]), api_version, time)
     return encode(managed)

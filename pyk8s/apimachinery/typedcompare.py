@@ -28,10 +28,6 @@ class Comparison(NamedTuple):
     def changed(self) -> FieldSet:
         return fieldset.union(self.added, self.modified)
 
-    @property
-    def touched(self) -> FieldSet:
-        return fieldset.union(self.changed, self.removed)
-
     def filtered(self, keep: Filter) -> Comparison:
         return Comparison(keep(self.added), keep(self.modified), keep(self.removed))
 
@@ -48,14 +44,15 @@ def compare(schema: Type, old: dict[str, Any], new: dict[str, Any]) -> Compariso
 
 
 def _compare_maps(schema: Type, old: dict[str, Any], new: dict[str, Any], out: Comparison) -> None:
+    exact = schema.exact
     for key, theirs in new.items():
         ours = old.get(key, _ABSENT)
-        if ours is theirs:
+        if ours is theirs or (exact and ours == theirs):
             continue
         child = schema.child(key)
         if ours is _ABSENT:
             out.added["f:" + key] = _whole(child, theirs)
-        elif not typedvalue.same(child, ours, theirs):
+        elif exact or not typedvalue.same(child, ours, theirs):
             _compare_part(child, ours, theirs, "f:" + key, out)
     if len(old) != len(new) or old.keys() != new.keys():
         for key in old.keys() - new.keys():

@@ -44,6 +44,7 @@ class Type:
     """One type. It may recur in itself, so it is filled after it exists; fixed from then on."""
 
     __slots__ = (
+        "by_element",
         "deduced",
         "element",
         "exact",
@@ -70,6 +71,8 @@ class Type:
         # Encoded element and type by field name; `element` is the type of every other key, None
         # where there must be none.
         self.fields: dict[str, tuple[str, Type]] = {}
+        # The same by encoded element: what a set's walker needs.
+        self.by_element: dict[str, Type] = {}
         self.element: Type | None = None
         self.is_list = False
         self.items: Type | None = None
@@ -111,6 +114,7 @@ _INT_OR_STRING = "x-kubernetes-int-or-string"
 
 _QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 _RAW_EXTENSION = "io.k8s.apimachinery.pkg.runtime.RawExtension"
+_FIELDS_V1 = "io.k8s.apimachinery.pkg.apis.meta.v1.FieldsV1"
 _OBJECT_META = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 
 _SCALARS = {"integer": NUMERIC, "number": NUMERIC, "boolean": BOOLEAN}
@@ -165,6 +169,7 @@ class Compiler:
             meta = self.definition("#/definitions/" + _OBJECT_META)
             for name, child in (("apiVersion", text), ("kind", text), ("metadata", meta)):
                 made.fields[name] = fieldset.field(name), child
+                made.by_element[fieldset.field(name)] = child
         return made
 
     def _reference(self, ref: str, relation: str) -> Type:
@@ -177,7 +182,10 @@ class Compiler:
             if not raw.get("type") and not raw.get("properties"):
                 return DEDUCED
             known = self._known[name, relation] = Type()
+            known.exact = False  # should it recur before it is known to be
             self._fill(known, raw, name, relation)
+            # Sets hold nothing but objects.
+            known.exact = known.exact or name == _FIELDS_V1
         return known
 
     def _type(self, raw: Schema) -> Type:
@@ -272,12 +280,13 @@ def scalar_of(raw: Schema) -> str:
 def fill_scalar(made: Type, scalar: str) -> None:
     made.scalar = scalar
     made.scalar_classes = _CLASSES[scalar]
-    made.leaf = True
+    made.leaf = made.exact = True
 
 
 def fill_map(made: Type, fields: Mapping[str, Type], element: Type | None, relation: str) -> None:
     made.is_map = True
     made.fields = {name: (fieldset.field(name), child) for name, child in fields.items()}
+    made.by_element = dict(made.fields.values())
     made.element = element
     made.leaf = relation == "atomic"
     parts = [*fields.values(), *([element] if element is not None else [])]
@@ -326,6 +335,7 @@ def keyed(defaults: Mapping[str, Any]) -> Callable[[Any], str]:
     names = [(name, f"{fieldset.scalar(name)}:", defaults[name]) for name in sorted(defaults)]
     asked = " ".join(fieldset.scalar(name) for name in defaults)
     only, prefix = (names[0][0], "k:{" + names[0][1]) if len(names) == 1 else ("", "")
+    scalar = fieldset.scalar
 
     def key_of(item: Any) -> str:
         if item.__class__ is not dict:
@@ -334,9 +344,9 @@ def keyed(defaults: Mapping[str, Any]) -> Callable[[Any], str]:
         if only:
             text = item.get(only)
             if text.__class__ is str:
-                return f"{prefix}{fieldset.scalar(text)}}}"
+                return f"{prefix}{scalar(text)}}}"
         pairs = [
-            encoded + fieldset.scalar(item.get(name, default))
+            encoded + scalar(item.get(name, default))
             for name, encoded, default in names
             if name in item or default is not None
         ]

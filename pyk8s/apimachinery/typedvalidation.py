@@ -7,6 +7,7 @@ declared fields, kinds of values, and keys of associative lists that are there a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from pyk8s.apimachinery import fieldset, goformat, gojson
@@ -16,8 +17,39 @@ from pyk8s.apimachinery.typedschema import ANYTHING, BOOLEAN, NUMERIC, STRING, K
 def faults(schema: Type, value: Any) -> list[str]:
     """Every violation, as `.spec.replicas: expected numeric (int or float), got string`."""
     found: list[str] = []
-    _check(schema, value, (), found)
+    # Nearly every body is right: paths are not thought of until one is not.
+    if not _is_valid(schema, value):
+        _check(schema, value, (), found)
     return found
+
+
+def _is_valid(schema: Type, value: Any) -> bool:
+    kind = value.__class__
+    if kind is dict and schema.is_map:
+        fields, element = schema.fields, schema.element
+        for key, item in value.items():
+            known = fields.get(key)
+            child = element if known is None else known[1]
+            if child is None:
+                return False
+            if item.__class__ not in child.scalar_classes and not _is_valid(child, item):
+                return False
+        return True
+    if kind is list and schema.is_list:
+        items = schema.items or ANYTHING
+        for item in value:
+            if item.__class__ not in items.scalar_classes and not _is_valid(items, item):
+                return False
+        return schema.key_of is None or _are_apart(value, schema.key_of)
+    return kind in schema.scalar_classes
+
+
+def _are_apart(value: list[Any], key_of: Callable[[Any], str]) -> bool:
+    """Whether each element of an associative list has its keys, and no two the same."""
+    try:
+        return len(set(map(key_of, value))) == len(value)
+    except KeyFault:
+        return False
 
 
 def message(found: list[str]) -> str:
@@ -78,8 +110,17 @@ def _mismatch(schema: Type, value: Any) -> str:
     if schema.scalar == NUMERIC:
         return f"expected numeric (int or float), got {goformat.type_name(value)}"
     if schema.scalar == STRING:
-        shown = gojson.quoted(value)
-        return f"expected string, got &value.valueUnstructured{{Value:{shown}}}"
+        return f"expected string, got &value.valueUnstructured{{Value:{_go_syntax(value)}}}"
     if schema.scalar == BOOLEAN:
         return f"expected boolean, got &{{{goformat.value(value)}}}"
     return f"expected any scalar, got &{{{goformat.value(value)}}}"
+
+
+def _go_syntax(value: Any) -> str:
+    """Go's %#v of decoded JSON."""
+    if isinstance(value, dict):
+        items = (f"{gojson.quoted(key)}:{_go_syntax(value[key])}" for key in sorted(value))
+        return "map[string]interface {}{" + ", ".join(items) + "}"
+    if isinstance(value, list):
+        return "[]interface {}{" + ", ".join(map(_go_syntax, value)) + "}"
+    return "interface {}(nil)" if value is None else gojson.quoted(value)

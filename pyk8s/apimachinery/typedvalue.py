@@ -8,6 +8,7 @@ structured-merge-diff's `typed` package (ToFieldSet, Merge, RemoveItems, Extract
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -31,19 +32,20 @@ def to_field_set(schema: Type, value: dict[str, Any]) -> FieldSet:
 def _map_set(schema: Type, value: dict[str, Any]) -> FieldSet:
     out: FieldSet = {}
     fields = schema.fields
-    for key, item in value.items():
+    # Fields stand in a set in the order of their names.
+    for key in sorted(value):
         known = fields.get(key)
         if known is None:
             element = schema.element or ANYTHING
-            node = {} if element.leaf else _node_set(element, item, True)
+            node = {} if element.leaf else _node_set(element, value[key], True)
             out["f:" + key] = node
         elif known[1].leaf:
             out[known[0]] = {}
         else:
-            node = _node_set(known[1], item, False)
+            node = _node_set(known[1], value[key], False)
             if node is not None:
                 out[known[0]] = node
-    return fieldset.ordered(out)
+    return out
 
 
 def _node_set(schema: Type, item: Any, member: bool) -> Any:
@@ -95,8 +97,11 @@ def merge(schema: Type, live: Any, applied: Any) -> Any:
     """
     if same(schema, live, applied):
         return live
-    if schema.leaf:
-        return applied
+    return applied if schema.leaf else _merge_part(schema, live, applied)
+
+
+def _merge_part(schema: Type, live: Any, applied: Any) -> Any:
+    """Two values of a granular type that differ."""
     if schema.is_map and (applied is None or applied.__class__ is dict):
         # A live value of another kind, which a deduced type allows, gives way.
         if live and live.__class__ is dict:
@@ -109,13 +114,21 @@ def merge(schema: Type, live: Any, applied: Any) -> Any:
 
 def _merge_map(schema: Type, live: dict[str, Any], applied: dict[str, Any]) -> dict[str, Any]:
     out = live
+    exact = schema.exact
     for key, theirs in applied.items():
         ours = live.get(key, _ABSENT)
-        merged = theirs if ours is _ABSENT else merge(schema.child(key), ours, theirs)
-        if merged is not ours:
-            if out is live:
-                out = dict(live)
-            out[key] = merged
+        if ours == theirs and (exact or _same_kinds(ours, theirs)):
+            continue
+        merged = theirs
+        if ours is not _ABSENT:
+            child = schema.child(key)
+            if not child.leaf:
+                merged = _merge_part(child, ours, theirs)
+                if merged is ours:
+                    continue
+        if out is live:
+            out = dict(live)
+        out[key] = merged
     return out
 
 
@@ -133,8 +146,11 @@ def _merge_list(
         element: merge(items, single[element], item) if element in single else item
         for element, item in theirs.items()
     }
-    out = _interleaved(list(zip(ours, live, strict=True)), merged)
-    unchanged = len(out) == len(live) and all(map(lambda a, b: a is b, out, live))
+    if ours == list(merged):
+        out = list(merged.values())
+    else:
+        out = _interleaved(list(zip(ours, live, strict=True)), merged)
+    unchanged = len(out) == len(live) and all(map(operator.is_, out, live))
     return live if unchanged else out
 
 
@@ -269,6 +285,9 @@ def with_named_fields(schema: Type, fields: FieldSet) -> FieldSet:
 
 
 def _type_at(schema: Type, element: str) -> Type:
+    known = schema.by_element.get(element)
+    if known is not None:
+        return known
     if element[0] == "f" and schema.is_map:
         return schema.child(element[2:])
     if element[0] == "k" and schema.items is not None:
@@ -283,10 +302,13 @@ def reconcile(schema: Type, fields: FieldSet) -> FieldSet:
     stays with the whole, which upstream does not split either.
     """
     out = fields
+    by_element = schema.by_element
     for element, node in fields.items():
-        if not node or element == SELF:
+        if not node:
             continue
-        child = _type_at(schema, element)
+        child = by_element.get(element)
+        if child is None:
+            child = _type_at(schema, element)
         if child.deduced or not (child.is_map or child.is_list):
             continue
         kept = {} if child.leaf else reconcile(child, node)

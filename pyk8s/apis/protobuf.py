@@ -35,12 +35,11 @@ _TAIL = b"\x1a\x00\x22\x00"
 _decoders = protobuf_decoding.Compiler()
 _encoders = protobuf_encoding.Compiler()
 
-# Below this number of braces and brackets no JSON inside can make an object too deep: no message
-# but JSONSchemaProps, which holds itself, nests as much as the rest.
-_MESSAGES_NESTING_MAX = 32
-_NESTS_ITSELF = "apiextensions.k8s.io"
+# More kinds than there are: what a client claims to send must not fill the memory.
+_KINDS_MAX = 2048
 
 
+@functools.lru_cache(maxsize=_KINDS_MAX)
 def has_protobuf(kind: GroupVersionKind) -> bool:
     """Whether the kind is one of those that a Go program sends and reads as protobuf."""
     try:
@@ -56,6 +55,23 @@ def decode(data: bytes, default: GroupVersionKind | None = None) -> Object:
     `default` fills in what the envelope does not say of the kind. Raises DecodeError for all that
     is not a valid encoding of a known kind, in time and memory that follow the length.
     """
+    type_meta, raw = unwrap(data)
+    kind = type_meta["kind"] or (default.kind if default else "")
+    try:
+        group_version = gvk.parse_group_version(type_meta["apiVersion"])
+    except ValueError as error:
+        raise DecodeError(str(error)) from None
+    if default is not None and not group_version.version:
+        group_version = default.group_version
+    for name, value in (("Kind", kind), ("apiVersion", group_version.version)):
+        if not value:
+            raise DecodeError(f"Object '{name}' is missing in '{_shown(raw)}'")
+    return decode_raw(raw, GroupVersionKind(*group_version, kind))
+
+
+def unwrap(data: bytes) -> tuple[Object, bytes]:
+    """`{"kind": …, "apiVersion": …}` as the envelope has them, perhaps empty, and the message.
+    Raises DecodeError."""
     if not data:
         raise DecodeError("empty data")
     if not data.startswith(PREFIX):
@@ -66,16 +82,7 @@ def decode(data: bytes, default: GroupVersionKind | None = None) -> Object:
     if len(data) == len(PREFIX):
         raise DecodeError("empty body")
     api_version, kind, raw = _guarded(_open, data)
-    group, version = _group_version(api_version)
-    if default is not None:
-        kind = kind or default.kind
-        if not version and not group:
-            group, version = default.group, default.version
-    if not kind:
-        raise DecodeError(f"Object 'Kind' is missing in '{_shown(raw)}'")
-    if not version:
-        raise DecodeError(f"Object 'apiVersion' is missing in '{_shown(raw)}'")
-    return decode_raw(raw, GroupVersionKind(group, version, kind))
+    return {"kind": kind, "apiVersion": api_version}, raw
 
 
 def decode_raw(raw: bytes, kind: GroupVersionKind) -> Object:
@@ -83,14 +90,18 @@ def decode_raw(raw: bytes, kind: GroupVersionKind) -> Object:
     read = _reader(kind)
     obj: Object = {"kind": kind.kind, "apiVersion": str(kind.group_version)}
     _guarded(read, raw, 0, len(raw), obj)
-    containers = raw.count(b"{") + raw.count(b"[")
-    if containers > codec.NESTING_MAX - _MESSAGES_NESTING_MAX or kind.group == _NESTS_ITSELF:
+    # Levels come from messages, and from JSON inside, which opens each with a sign.
+    if raw.count(b"{") + raw.count(b"[") > _free_nesting_max(kind):
         codec.check_nesting(obj)
     return obj
 
 
-def encode(obj: Object, kind: GroupVersionKind) -> bytes:
-    """An object in its envelope. Raises KeyError for a kind that has no protobuf form."""
+def encode(obj: Object, kind: GroupVersionKind | None = None) -> bytes:
+    """An object in its envelope, by default of the kind it names. Raises KeyError for one that
+    has no protobuf form."""
+    if kind is None:
+        group_version = gvk.parse_group_version(obj["apiVersion"])
+        kind = GroupVersionKind(*group_version, obj["kind"])
     return wrap(encode_raw(obj, kind), kind)
 
 
@@ -123,7 +134,7 @@ def encode_watch_event(type: str, enveloped: bytes) -> bytes:
     return len(body).to_bytes(4, "big") + body
 
 
-@functools.cache
+@functools.lru_cache(maxsize=_KINDS_MAX)
 def _reader(kind: GroupVersionKind) -> protobuf_decoding.ReadInto:
     try:
         return _decoders.reader(types.definition_of(kind))
@@ -132,7 +143,15 @@ def _reader(kind: GroupVersionKind) -> protobuf_decoding.ReadInto:
     raise DecodeError(f'no kind "{kind.kind}" is registered for version "{kind.group_version}"')
 
 
-@functools.cache
+@functools.lru_cache(maxsize=_KINDS_MAX)
+def _free_nesting_max(kind: GroupVersionKind) -> int:
+    """So many levels of JSON inside cannot make an object of that kind too deep; less than 0
+    for one whose messages alone can."""
+    levels = types.nesting(types.definition_of(kind))
+    return -1 if levels is None else codec.NESTING_MAX - levels
+
+
+@functools.lru_cache(maxsize=_KINDS_MAX)
 def _writer(kind: GroupVersionKind) -> values.Write:
     return _encoders.writer(types.definition_of(kind))
 
@@ -151,7 +170,7 @@ def _item_head(size: int) -> bytes:
     return _ITEM + wire.varint(size)
 
 
-@functools.cache
+@functools.lru_cache(maxsize=_KINDS_MAX)
 def _envelope_head(kind: GroupVersionKind) -> bytes:
     api_version = wire.delimited(b"\x0a", str(kind.group_version).encode())
     type_meta = api_version + wire.delimited(b"\x12", kind.kind.encode())
@@ -163,22 +182,20 @@ def _open(data: bytes) -> tuple[str, str, bytes]:
     for number, value in values.scan(data, len(PREFIX), len(data), "Unknown"):
         if number == 1:
             type_meta = values.expect(value, bytes, "TypeMeta")
-            for inner, text in values.scan(type_meta, 0, len(type_meta), "TypeMeta"):
-                if inner == 1:
-                    api_version = values.expect(text, bytes, "APIVersion").decode()
-                elif inner == 2:
-                    kind = values.expect(text, bytes, "Kind").decode()
+            api_version, kind = _type_meta(type_meta)
         elif number == 2:
             raw = values.expect(value, bytes, "Raw")
     return api_version, kind, raw
 
 
-def _group_version(api_version: str) -> tuple[str, str]:
-    try:
-        parsed = gvk.parse_group_version(api_version)
-    except ValueError as error:
-        raise DecodeError(str(error)) from None
-    return parsed.group, parsed.version
+def _type_meta(body: bytes) -> tuple[str, str]:
+    api_version = kind = ""
+    for number, value in values.scan(body, 0, len(body), "TypeMeta"):
+        if number == 1:
+            api_version = values.expect(value, bytes, "APIVersion").decode()
+        elif number == 2:
+            kind = values.expect(value, bytes, "Kind").decode()
+    return api_version, kind
 
 
 def _guarded(read: Any, *arguments: Any) -> Any:

@@ -9,9 +9,11 @@ shows is added at the end. The result is what `structural` makes of the same obj
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import struct
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from pyk8s.apimachinery.codec import DecodeError
@@ -26,23 +28,23 @@ Tree = dict[str, Any]
 ReadInto = Callable[[bytes, int, int, Tree], Tree]
 
 # What to do with a field. All below _VARINTS are length-delimited.
-_TEXT = 0  # text, left away when empty
-_TEXT_KEPT = 1
-_STRUCT = 2  # a message of fields
-_STRUCTS = 3  # one more in a list
-_VALUE = 4  # what the reader gives, left away when it is None
+_TEXT = 0
+_STRUCT = 1  # a message of fields
+_STRUCTS = 2  # one more in a list
+_VALUE = 3  # what the reader gives, left away when it is None
+_ENTRY = 4  # one of a map
 _TEXTS = 5
-_ENTRY = 6  # one of a map
-_INLINED = 7  # a message whose fields are this one's
-_VALUES = 8
-_PACKED = 9
-_VARINTS = 10
-_INT = 10
-_INT_KEPT = 11
-_BOOL = 12
-_BOOL_KEPT = 13
-_INTS = 14
-_DOUBLE = 15
+_INLINED = 6  # a message whose fields are this one's
+_VALUES = 7
+_PACKED = 8
+_VARINTS = 9
+_INT = 9
+_BOOL = 10
+_INTS = 11
+_DOUBLE = 12
+
+# What a tag of two bytes can say.
+_TWO_BYTE_KEYS_MAX = (1 << 14) - 1
 
 _Step = tuple[int, str, Any]
 
@@ -56,6 +58,8 @@ _READERS: dict[str, values.Read] = {
     types.BYTES: values.read_bytes,
 }
 
+_NULL_WHEN_EMPTY = frozenset({types.TIME, types.MICRO_TIME, types.RAW_JSON})
+
 _BITS = {types.INT32: 32, types.INT64: 64, types.BOOL: 1}
 
 _ZEROS: dict[str, Callable[[], Any]] = {
@@ -67,6 +71,8 @@ _ZEROS: dict[str, Callable[[], Any]] = {
     types.DOUBLE: int,
     types.TEXTS: list,
 }
+
+_INT32_MAX = (1 << 31) - 1
 
 _double = struct.Struct("<d").unpack_from
 
@@ -88,19 +94,20 @@ class Compiler:
         return self._readers[definition, within]
 
     def _compile(self, definition: str, within: str) -> None:
-        steps: dict[int, _Step] = {}
-        added: list[tuple[str, Callable[[], Any]]] = []
-        names: dict[int, str] = {}
         fields = types.fields(definition, within)
+        message = _Message(gotypes.struct_name(definition))
         # Before its fields: types recur.
-        self._readers[definition, within] = _message_reader(
-            gotypes.struct_name(definition), steps, added, names
-        )
+        self._readers[definition, within] = _message_reader(message)
         for field in fields:
-            names[field.number] = field.name
-            steps |= self._steps(field, within or definition)
+            message.names[field.number] = field.name
+            steps = self._steps(field, within or definition)
+            message.steps |= steps
+            if field.shape == types.ONE and (
+                not field.zero_kept or field.value.kind in _NULL_WHEN_EMPTY
+            ):
+                message.vanishing |= dict.fromkeys(steps, field.name)
         if not within:
-            added += self._added(fields, definition)
+            message.added += self._added(fields, definition)
 
     def _added(
         self, fields: Iterable[Field], definition: str
@@ -137,8 +144,10 @@ class Compiler:
         if value.kind in _BITS:
             return self._number_steps(field, key)
         if value.kind == types.DOUBLE:
-            assert shape == types.ONE, "no list of doubles is in any message"
-            return {key | wire.FIXED64: (_DOUBLE, field.name, field.zero_kept)}
+            # Every double of the API is one, and behind a pointer.
+            assert shape == types.ONE
+            assert field.zero_kept
+            return {key | wire.FIXED64: (_DOUBLE, field.name, None)}
         return {key | wire.LENGTH: self._delimited_step(field)}
 
     def _number_steps(self, field: Field, key: int) -> dict[int, _Step]:
@@ -148,22 +157,15 @@ class Compiler:
                 key | wire.VARINT: (_INTS, field.name, bits),
                 key | wire.LENGTH: (_PACKED, field.name, bits),
             }
-        if field.value.kind == types.BOOL:
-            return {key: (_BOOL_KEPT if field.zero_kept else _BOOL, field.name, bits)}
-        return {key: (_INT_KEPT if field.zero_kept else _INT, field.name, bits)}
+        return {key | wire.VARINT: (_BOOL if bits == 1 else _INT, field.name, bits)}
 
     def _delimited_step(self, field: Field) -> _Step:
         value, many = field.value, field.shape == types.LIST
         if value.kind == types.STRING:
-            if many:
-                return _TEXTS, field.name, None
-            return _TEXT_KEPT if field.zero_kept else _TEXT, field.name, None
+            return _TEXTS if many else _TEXT, field.name, None
         if value.kind == types.MESSAGE:
             return _STRUCTS if many else _STRUCT, field.name, self.reader(value.definition)
-        read = self._value_reader(value)
-        if value.kind == types.BYTES and not field.zero_kept:
-            return _VALUE, field.name, lambda data, pos, end: read(data, pos, end) or None
-        return _VALUES if many else _VALUE, field.name, read
+        return _VALUES if many else _VALUE, field.name, self._value_reader(value)
 
     def _value_reader(self, value: Value) -> values.Read:
         """The reader of one length-delimited value."""
@@ -177,87 +179,98 @@ class Compiler:
         return _schema_union_reader(value.kind, self.reader(types.JSON_SCHEMA))
 
     def _entry_reader(self, value: Value) -> ReadInto:
-        """Puts one entry of a map into it. Key and value may be absent, which means zero."""
+        """Puts one entry of a map into it."""
         read = self._value_reader(value)
 
         def read_entry(data: bytes, pos: int, end: int, mapping: Tree) -> Tree:
-            key = ""
-            at = stop = pos
-            while pos < end:
-                tag = data[pos]
-                size = data[pos + 1]
-                pos += 2
-                if tag != 10 and tag != 18:
-                    pos = _skip_in_entry(data, pos - 2, end)
-                    continue
-                if size > 127:
-                    start, pos = wire.read_length(data, pos - 1, end)
-                else:
-                    start = pos
-                    pos += size
-                if tag == 10:
-                    key = data[start:pos].decode()
-                else:
-                    at, stop = start, pos
-            if pos != end:
-                raise DecodeError(wire.TRUNCATED)
-            mapping[key] = read(data, at, stop)
+            # Most entries are short, key before value.
+            if end - pos < 128 and data[pos : pos + 1] == _MAP_KEY:
+                middle = pos + 2 + data[pos + 1]
+                if middle + 1 < end and data[middle] == 18 and middle + 2 + data[middle + 1] == end:
+                    mapping[data[pos + 2 : middle].decode()] = read(data, middle + 2, end)
+                    return mapping
+            key, body = _entry(data, pos, end)
+            mapping[key] = read(body, 0, len(body))
             return mapping
 
         return read_entry
 
 
-def _skip_in_entry(data: bytes, pos: int, end: int) -> int:
-    key, pos = wire.read_varint(data, pos)
-    if key >> 3 in (1, 2):
-        raise DecodeError(f"proto: wrong wireType = {key & 7} for a map's entry")
-    return wire.skip(data, pos, end, key, "entry")
+_MAP_KEY = b"\x0a"
 
 
-def _message_reader(
-    message: str,
-    steps: dict[int, _Step],
-    added: list[tuple[str, Callable[[], Any]]],
-    names: dict[int, str],
-) -> ReadInto:
-    step_of = steps.get
+def _entry(data: bytes, pos: int, end: int) -> tuple[str, bytes]:
+    """Key and value of any entry; what is absent is zero."""
+    key, body = "", b""
+    for number, value in values.scan(data, pos, end, "entry"):
+        if number == 1:
+            key = values.expect(value, bytes, "mapkey").decode()
+        elif number == 2:
+            body = values.expect(value, bytes, "mapvalue")
+    return key, body
+
+
+@dataclass(slots=True)
+class _Message:
+    """The tables of one message, filled after its reader exists: types recur."""
+
+    name: str
+    # What to do, by tag.
+    steps: dict[int, _Step] = dataclasses.field(default_factory=dict)
+    # The names, by tag, of fields that a zero or an empty message leaves away.
+    vanishing: dict[int, str] = dataclasses.field(default_factory=dict)
+    # What is there even if nothing was read, with what makes it.
+    added: list[tuple[str, Callable[[], Any]]] = dataclasses.field(default_factory=list)
+    # By number.
+    names: dict[int, str] = dataclasses.field(default_factory=dict)
+
+
+def _message_reader(message: _Message) -> ReadInto:
+    # Bound once: the loop below is the hot path. That a value ends beyond `end` shows after it.
+    step_of, vanishing_of, added = message.steps.get, message.vanishing.get, message.added
 
     def read(data: bytes, pos: int, end: int, obj: Tree) -> Tree:
         while pos < end:
             key = data[pos]
-            pos += 1
+            # A length or a value: in almost every field it is one byte.
+            value = data[pos + 1]
+            pos += 2
             if key > 127:
-                key, pos = wire.read_varint(data, pos - 1)
+                # Two bytes hold every number there is; three make a key that no step has.
+                key += (value << 7) - 128
+                value = data[pos]
+                pos += 1
+            if not value and (name := vanishing_of(key)) is not None:
+                if name in obj:
+                    del obj[name]
+                continue
             step = step_of(key)
-            if step is None:
-                if key >> 3 in names:
-                    raise _wrong_wire_type(key, names)
-                pos = wire.skip(data, pos, end, key, message)
+            if step is None or value > 127:
+                pos = _read_slowly(data, pos - 1, end, key, message, obj)
                 continue
             kind, name, reader = step
-            if kind >= _VARINTS:
-                pos = _read_number(data, pos, step, obj)
-                continue
-            stop = data[pos]
-            pos += 1
-            if stop > 127:
-                pos, stop = wire.read_length(data, pos - 1, end)
-            else:
-                stop += pos
-                if stop > end:
-                    raise DecodeError(wire.TRUNCATED)
             if kind == _TEXT:
-                if pos != stop:
-                    obj[name] = data[pos:stop].decode()
-                elif name in obj:
-                    del obj[name]
-            elif kind == _STRUCT:
-                obj[name] = reader(data, pos, stop, obj.get(name) or {})
-            elif kind == _TEXT_KEPT:
-                obj[name] = data[pos:stop].decode()
+                obj[name] = data[pos : pos + value].decode()
+                pos += value
+            elif kind == _INT:
+                obj[name] = value
+            elif kind == _BOOL:
+                obj[name] = value != 0
+            elif kind == _STRUCTS:
+                if name in obj:
+                    obj[name].append(reader(data, pos, pos + value, {}))
+                else:
+                    obj[name] = [reader(data, pos, pos + value, {})]
+                pos += value
+            elif kind == _VALUE:
+                if (found := reader(data, pos, pos + value)) is not None:
+                    obj[name] = found
+                pos += value
+            elif kind < _VARINTS:
+                _read_delimited(data, pos, pos + value, step, obj)
+                pos += value
             else:
-                _read_delimited(data, pos, stop, step, obj)
-            pos = stop
+                pos = _read_number(data, pos - 1, step, obj)
         if pos != end:
             raise DecodeError(wire.TRUNCATED)
         for name, zero in added:
@@ -268,37 +281,57 @@ def _message_reader(
     return read
 
 
-def _wrong_wire_type(key: int, names: dict[int, str]) -> DecodeError:
-    return DecodeError(f"proto: wrong wireType = {key & 7} for field {names[key >> 3]}")
+def _read_slowly(data: bytes, pos: int, end: int, key: int, message: _Message, obj: Tree) -> int:
+    """Any field: `pos` is behind its tag. The position behind the field."""
+    if key > _TWO_BYTE_KEYS_MAX:
+        key, pos = wire.read_varint(data, pos - 2)
+    step = message.steps.get(key)
+    if step is None:
+        if key >> 3 in message.names:
+            name = message.names[key >> 3]
+            raise DecodeError(f"proto: wrong wireType = {key & 7} for field {name}")
+        return wire.skip(data, pos, end, key, message.name)
+    name = step[1]
+    if step[0] >= _VARINTS:
+        pos = _read_number(data, pos, step, obj)
+    else:
+        start, pos = wire.read_length(data, pos, end)
+        _read_delimited(data, start, pos, step, obj)
+    if key in message.vanishing and not obj.get(name):
+        obj.pop(name, None)
+    return pos
 
 
 def _read_delimited(data: bytes, pos: int, stop: int, step: _Step, obj: Tree) -> None:
     kind, name, reader = step
+    if kind == _STRUCT:
+        obj[name] = reader(data, pos, stop, obj.get(name) or {})
+        return
     if kind == _VALUE:
         value = reader(data, pos, stop)
         if value is not None:
             obj[name] = value
         elif name in obj:
             del obj[name]
-    elif kind == _INLINED:
+        return
+    if kind == _TEXT:
+        obj[name] = data[pos:stop].decode()
+        return
+    if kind == _INLINED:
         reader(data, pos, stop, obj)
-    elif kind == _ENTRY:
-        mapping = obj.get(name)
-        if mapping is None:
-            mapping = obj[name] = {}
-        reader(data, pos, stop, mapping)
+        return
+    if kind == _ENTRY:
+        reader(data, pos, stop, obj.setdefault(name, {}))
+        return
+    found: list[Any] = obj.setdefault(name, [])
+    if kind == _STRUCTS:
+        found.append(reader(data, pos, stop, {}))
+    elif kind == _TEXTS:
+        found.append(data[pos:stop].decode())
+    elif kind == _VALUES:
+        found.append(reader(data, pos, stop))
     else:
-        found = obj.get(name)
-        if found is None:
-            found = obj[name] = []
-        if kind == _STRUCTS:
-            found.append(reader(data, pos, stop, {}))
-        elif kind == _TEXTS:
-            found.append(data[pos:stop].decode())
-        elif kind == _VALUES:
-            found.append(reader(data, pos, stop))
-        else:
-            _read_packed(data, pos, stop, reader, found)
+        _read_packed(data, pos, stop, reader, found)
 
 
 def _read_number(data: bytes, pos: int, step: _Step, obj: Tree) -> int:
@@ -307,30 +340,18 @@ def _read_number(data: bytes, pos: int, step: _Step, obj: Tree) -> int:
     if kind == _DOUBLE:
         if pos + 8 > len(data):
             raise DecodeError(wire.TRUNCATED)
-        _set(obj, name, _number(_double(data, pos)[0]), bits)
+        obj[name] = _number(_double(data, pos)[0])
         return pos + 8
-    value = data[pos]
-    pos += 1
-    if value > 127:
-        value, pos = wire.read_varint(data, pos - 1)
-        if bits != 1:
-            value = wire.signed(value, bits)
-    if kind == _INT:
-        _set(obj, name, value, kept=False)
-    elif kind == _INT_KEPT:
-        obj[name] = value
-    elif kind == _INTS:
-        obj.setdefault(name, []).append(value != 0 if bits == 1 else value)
+    value, pos = wire.read_varint(data, pos)
+    if bits == 1:
+        value = value != 0
+    elif value > _INT32_MAX:
+        value = wire.signed(value, bits)
+    if kind == _INTS:
+        obj.setdefault(name, []).append(value)
     else:
-        _set(obj, name, value != 0, kind == _BOOL_KEPT)
-    return pos
-
-
-def _set(obj: Tree, name: str, value: Any, kept: bool) -> None:
-    if value or kept:
         obj[name] = value
-    elif name in obj:
-        del obj[name]
+    return pos
 
 
 def _read_packed(data: bytes, pos: int, stop: int, bits: int, found: list[Any]) -> None:

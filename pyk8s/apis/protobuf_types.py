@@ -42,6 +42,8 @@ SCHEMA_OR_ARRAY = "JSONSchemaPropsOrArray"
 SCHEMA_OR_BOOL = "JSONSchemaPropsOrBool"
 SCHEMA_OR_TEXTS = "JSONSchemaPropsOrStringArray"
 
+_HOLDING_SCHEMAS = frozenset({SCHEMA_OR_ARRAY, SCHEMA_OR_BOOL, SCHEMA_OR_TEXTS})
+
 SCALARS = frozenset({STRING, BYTES, BOOL, INT32, INT64, DOUBLE})
 
 _META_VERSIONS = ("v1", "v1beta1")
@@ -127,6 +129,34 @@ def fields(definition: str, within: str = "") -> tuple[Field, ...]:
     schema = _UNPUBLISHED.get(outer) or schemas.definition(outer)
     described = [_field(row, outer, schema) for row in rows]
     return tuple(sorted(described, key=lambda field: field.number))
+
+
+@functools.cache
+def nesting(definition: str) -> int | None:
+    """How many objects and arrays deep a message is in JSON at most, free-form parts counted as
+    one level; None for one that can hold itself, at any depth."""
+    return _nesting(definition, ())
+
+
+def _nesting(definition: str, above: tuple[str, ...], within: str = "") -> int | None:
+    if definition in above:
+        return None
+    deepest = 1
+    for field in fields(definition, within):
+        below: int | None = 0
+        if field.shape == INLINED:
+            below = _nesting(field.value.definition, above, within or definition)
+        elif field.value.kind == MESSAGE:
+            below = _nesting(field.value.definition, (*above, definition))
+        elif field.value.kind in _HOLDING_SCHEMAS:
+            below = None
+        elif field.value.kind in (RAW_JSON, TEXTS):
+            below = 1
+        if below is None:
+            return None
+        levels = below if field.shape == INLINED else 1 + below + (field.shape != ONE)
+        deepest = max(deepest, levels)
+    return deepest
 
 
 def _field(row: protobuf_fields.Field, outer: str, schema: Schema) -> Field:

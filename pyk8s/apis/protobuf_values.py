@@ -33,7 +33,6 @@ Write = Callable[[Any], bytes]
 
 _FIRST_TEXT = b"\x0a"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_REMEMBERED_MAX = 4096
 
 
 def scan(data: bytes, pos: int, end: int, message: str) -> Iterator[tuple[int, Any]]:
@@ -61,13 +60,30 @@ def expect(value: Any, wanted: type, name: str) -> Any:
     return value
 
 
+# What has been read before, by its bytes: the same few amounts, ports and moments stand in most
+# objects. Long ones are not remembered: what a client sends must not fill the memory.
+_REMEMBERED_MAX = 4096
+_REMEMBERED_BYTES_MAX = 32
+
+
+def _remembering(read: Callable[[bytes], Any]) -> Read:
+    remembered = functools.lru_cache(maxsize=_REMEMBERED_MAX)(read)
+
+    def recall(data: bytes, pos: int, end: int) -> Any:
+        body = data[pos:end]
+        return remembered(body) if end - pos <= _REMEMBERED_BYTES_MAX else read(body)
+
+    return recall
+
+
 # --- quantities and IntOrString
 
 
-def read_quantity(data: bytes, pos: int, end: int) -> str:
+@_remembering
+def read_quantity(body: bytes) -> str:
     # Absent means a zero Quantity; what is there must be one.
     text = "0"
-    for number, value in scan(data, pos, end, "Quantity"):
+    for number, value in scan(body, 0, len(body), "Quantity"):
         if number == 1:
             text = expect(value, bytes, "String_").decode()
     try:
@@ -81,9 +97,10 @@ def write_quantity(value: str) -> bytes:
     return wire.delimited(_FIRST_TEXT, value.encode())
 
 
-def read_int_or_string(data: bytes, pos: int, end: int) -> int | str:
+@_remembering
+def read_int_or_string(body: bytes) -> int | str:
     which, integer, text = 0, 0, ""
-    for number, value in scan(data, pos, end, "IntOrString"):
+    for number, value in scan(body, 0, len(body), "IntOrString"):
         if number == 1:
             which = wire.signed(expect(value, int, "Type"), 64)
         elif number == 2:
@@ -104,35 +121,17 @@ def write_int_or_string(value: int | str) -> bytes:
 # --- times
 
 
-def read_time(data: bytes, pos: int, end: int) -> str | None:
-    return None if pos == end else _time_text(data[pos:end])
-
-
-def read_micro_time(data: bytes, pos: int, end: int) -> str | None:
-    return None if pos == end else _micro_time_text(data[pos:end])
-
-
-# The same few moments stand in most objects; a message longer than two varints is not remembered.
-_TIME_BYTES_MAX = 24
-
-
-def _remembering(read: Callable[[bytes], str | None]) -> Callable[[bytes], str | None]:
-    remembered = functools.lru_cache(maxsize=_REMEMBERED_MAX)(read)
-
-    def recall(body: bytes) -> str | None:
-        return (remembered if len(body) <= _TIME_BYTES_MAX else read)(body)
-
-    return recall
+@_remembering
+def read_time(body: bytes) -> str | None:
+    if not body:
+        return None
+    return times.canonical(times.format(_moment(_timestamp(body)[0], 0)))
 
 
 @_remembering
-def _time_text(body: bytes) -> str | None:
-    moment = _moment(_timestamp(body)[0], 0)
-    return times.canonical(times.format(moment))
-
-
-@_remembering
-def _micro_time_text(body: bytes) -> str | None:
+def read_micro_time(body: bytes) -> str | None:
+    if not body:
+        return None
     seconds, nanos = _timestamp(body)
     return times.canonical_micro(times.format_micro(_moment(seconds, int(nanos / 1000))))
 

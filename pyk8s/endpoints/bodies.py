@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from pyk8s.apimachinery import codec, errors, gvk, yamlcodec
+from pyk8s.apimachinery import codec, errors, gvk, managedfields, yamlcodec
 from pyk8s.apimachinery.gvk import GroupVersionKind, Object
+from pyk8s.apis import decode, protobuf
 from pyk8s.endpoints import negotiation, options
 from pyk8s.endpoints.endpoint import Decode
 from pyk8s.endpoints.request import Request
 
 # How much of an unrecognised body an error shows.
-_SUMMARY_CHARACTERS_MAX = 30
+_SUMMARY_BYTES_MAX = 30
+
+DELETE_OPTIONS = GroupVersionKind("", "v1", "DeleteOptions")
 
 
 class Typed(Protocol):
@@ -31,7 +34,9 @@ class Typed(Protocol):
 
 async def read_object(request: Request, endpoint: Typed, write: options.WriteOptions) -> Object:
     """The body as an object of the endpoint's kind, in its served version."""
-    media_type = negotiation.body_media_type(request.headers.get("content-type", ""))
+    media_type = negotiation.body_media_type(
+        request.headers.get("content-type", ""), negotiation.media_types_of(endpoint.gvk)
+    )
     document, duplicates = parse(
         await request.body(), media_type, write.field_validation, endpoint.gvk
     )
@@ -46,11 +51,20 @@ def to_typed(
     duplicates: list[str],
 ) -> Object:
     check_kind(document, endpoint.gvk)
+    clears = _clears_managed_fields(document)
     obj, warnings = endpoint.decode(document, write.field_validation, duplicates)
     request.warnings += warnings
     if not isinstance(obj.get("metadata"), dict):
         obj["metadata"] = {}
+    if clears:
+        obj["metadata"]["managedFields"] = []
     return obj
+
+
+def _clears_managed_fields(document: Object) -> bool:
+    """An empty list is a wish here, though decoding drops it as it drops any."""
+    metadata = document.get("metadata")
+    return isinstance(metadata, dict) and managedfields.is_reset(metadata.get("managedFields"))
 
 
 def parse(
@@ -58,6 +72,8 @@ def parse(
 ) -> tuple[Object, list[str]]:
     """The document, and a sentence for what is in it twice (looked for only where it matters)."""
     duplicates: list[str] = []
+    if media_type == negotiation.PROTOBUF:
+        return _message(body, expected), duplicates
     try:
         if media_type == negotiation.YAML:
             document, messages = yamlcodec.decode_yaml_strict(body)
@@ -68,11 +84,27 @@ def parse(
             document, paths = codec.decode_json_strict(body)
             duplicates = [f'duplicate field "{path}"' for path in paths]
     except codec.DecodeError as error:
+        why = f"couldn't get version/kind; json parse error: {error}"
+        raise _unrecognised(body, expected, why) from None
+    try:
+        decode.interpret(document)
+    except ValueError as error:
         raise _unrecognised(body, expected, str(error)) from None
-    if not isinstance(document, dict):
-        why = f"json: cannot unmarshal {_go_type(document)} into Go value of type struct"
-        raise _unrecognised(body, expected, f"couldn't get version/kind; json parse error: {why}")
     return document, duplicates
+
+
+def _message(body: bytes, expected: GroupVersionKind) -> Object:
+    """A protobuf body; its kind is looked at first, for a message does not tell what it is."""
+    try:
+        type_meta, raw = protobuf.unwrap(body)
+    except codec.DecodeError as error:
+        raise _unrecognised(body, expected, str(error)) from None
+    if expected != DELETE_OPTIONS:
+        check_kind(type_meta, expected)
+    try:
+        return protobuf.decode_raw(raw, expected)
+    except codec.DecodeError as error:
+        raise decode.cannot_be_handled(expected, str(error)) from None
 
 
 def _unrecognised(body: bytes, expected: GroupVersionKind, why: str) -> errors.StatusError:
@@ -86,23 +118,9 @@ def _unrecognised(body: bytes, expected: GroupVersionKind, why: str) -> errors.S
 def _summary(body: bytes) -> str:
     if not body:
         return "<empty>"
-    if body[:1] != b"{":
-        text = body.hex()
-    else:
-        text = body.decode("utf-8", "replace")
-    if len(text) > _SUMMARY_CHARACTERS_MAX:
-        return text[:_SUMMARY_CHARACTERS_MAX] + " ..."
-    return text
-
-
-def _go_type(value: Any) -> str:
-    if isinstance(value, list):
-        return "array"
-    if isinstance(value, bool):
-        return "bool"
-    if isinstance(value, str):
-        return "string"
-    return "null" if value is None else "number"
+    shown = body[:_SUMMARY_BYTES_MAX]
+    text = shown.decode("utf-8", "replace") if body[:1] == b"{" else shown.hex()
+    return f"{text} ..." if len(body) > len(shown) else text
 
 
 def check_kind(document: Object, expected: GroupVersionKind) -> None:
@@ -129,9 +147,15 @@ def check_kind(document: Object, expected: GroupVersionKind) -> None:
         version = expected.version
         message = (
             f'{kind} in version "{version}" cannot be handled as a {expected.kind}: '
-            f"converting ({version}.{kind}) to ({version}.{expected.kind}): unknown conversion"
+            f"converting ({version}.{kind}) to ({_package(expected.group)}.{expected.kind}): "
+            "unknown conversion"
         )
         raise errors.bad_request(message)
+
+
+def _package(group: str) -> str:
+    """The Go package of the group's internal types, which upstream's words name."""
+    return group.partition(".")[0] or "core"
 
 
 def check_namespace(obj: Object, namespace: str) -> None:
@@ -182,7 +206,5 @@ async def read_options(request: Request) -> dict[str, Any] | None:
     if not body:
         return None
     media_type = negotiation.body_media_type(request.headers.get("content-type", ""))
-    document, _ = parse(
-        body, media_type, options.IGNORE, GroupVersionKind("meta.k8s.io", "v1", "DeleteOptions")
-    )
+    document, _ = parse(body, media_type, options.IGNORE, DELETE_OPTIONS)
     return document

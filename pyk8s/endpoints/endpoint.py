@@ -10,9 +10,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pyk8s.apimachinery import patchschema
+from pyk8s.apimachinery.fieldmanager import Writer
 from pyk8s.apimachinery.gvk import GroupVersionKind, Object
 from pyk8s.apis import columns, scheme
+from pyk8s.endpoints import ownership
 from pyk8s.endpoints.options import ConvertField
+from pyk8s.endpoints.ownership import FieldManagers
 from pyk8s.endpoints.request import Request
 from pyk8s.registry.store import Store
 
@@ -49,6 +52,7 @@ class Endpoint:
     patch_schema: Callable[[], patchschema.PatchSchema] | None = None
     to_storage: Convert | None = None
     from_storage: Convert | None = None
+    field_managers: FieldManagers
 
     @property
     def gvk(self) -> GroupVersionKind:
@@ -61,3 +65,16 @@ class Endpoint:
     def served(self, obj: Object) -> Object:
         """The object in this endpoint's version."""
         return self.from_storage(obj) if self.from_storage else obj
+
+    def defaulted(self, obj: Object) -> Object:
+        """A decoded object of this endpoint's version, in the storage version, with defaults."""
+        obj = self.stored(obj)
+        self.store.strategy.default(obj)
+        return obj
+
+    def track(self, live: Object | None, obj: Object, by: Writer, subresource: str = "") -> None:
+        """Set the managedFields of `obj` in place; both are in the storage version."""
+        before = self.served(live) if live is not None else None
+        after = self.served(obj)
+        ownership.track(self.field_managers(subresource), before, after, by)
+        obj["metadata"] = after["metadata"]

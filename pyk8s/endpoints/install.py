@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pyk8s.apimachinery import errors, patchschema
 from pyk8s.apimachinery.gvk import GroupVersionKind, Object
 from pyk8s.apis import columns, conversion, decode, schemas, scheme, selectable
+from pyk8s.endpoints import ownership
 from pyk8s.endpoints.endpoint import Decode, Endpoint, Handler, Route
 from pyk8s.endpoints.handlers import delete, patch, read, watch, write
 from pyk8s.endpoints.handlers.scale import ScaleHandlers
@@ -40,6 +41,9 @@ def route(resource: scheme.Resource, store: Store, watches: watch.Watches) -> Ro
         patch_schema=functools.partial(patch_schema, resource.gvk),
         to_storage=_conversion(resource.gvk, resource.storage_version),
         from_storage=_conversion(resource.storage_version, resource.gvk),
+        field_managers=functools.partial(
+            ownership.field_manager, resource.gvk, "status" in resource.subresources
+        ),
     )
     verbs: dict[str, _Handle] = {**_VERBS, "watch": watches.watch}
     handlers = {verb: _bound(verbs[verb], endpoint) for verb in resource.verbs}

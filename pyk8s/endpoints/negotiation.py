@@ -11,12 +11,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from pyk8s.apimachinery import errors
+from pyk8s.apimachinery.gvk import GroupVersionKind
+from pyk8s.apis import protobuf
 
 JSON = "application/json"
 YAML = "application/yaml"
 PROTOBUF = "application/vnd.kubernetes.protobuf"
 
-SERVED = (JSON, YAML)
+SERVED = (JSON, YAML, PROTOBUF)
+# What has no protobuf form: custom resources, and Tables of anything.
+TEXTUAL = (JSON, YAML)
 
 # Header lines beyond this come from nobody's client; the parse is cached, so it stays bounded.
 _ACCEPT_BYTES_MAX = 4096
@@ -50,6 +54,10 @@ class Negotiated:
     def is_plain_json(self) -> bool:
         return self.media_type == JSON and not self.target
 
+    @property
+    def is_plain_protobuf(self) -> bool:
+        return self.media_type == PROTOBUF and not self.target
+
 
 _PLAIN_JSON = Negotiated()
 
@@ -80,37 +88,51 @@ def parse_accept(header: str) -> tuple[MediaType, ...]:
     return tuple(clause for clause in clauses if clause.quality > 0)
 
 
+def media_types_of(kind: GroupVersionKind) -> tuple[str, ...]:
+    """What objects of that kind can be sent and received as."""
+    return SERVED if protobuf.has_protobuf(kind) else TEXTUAL
+
+
 def negotiate(
-    header: str, *, transforms: bool = True, served: tuple[str, ...] = SERVED
+    header: str,
+    *,
+    transforms: bool = True,
+    served: tuple[str, ...] = SERVED,
+    plain: tuple[str, ...] = SERVED,
 ) -> Negotiated:
     """Raises 406 when nothing the client accepts is served. No Accept means JSON.
 
-    `transforms` says whether Table and PartialObjectMetadata can be made of the answer.
+    `transforms` says whether Table and PartialObjectMetadata can be made of the answer, `plain`
+    which of the media types can hold what is not transformed.
     """
     if not header or header == JSON or header == "*/*":
         return _PLAIN_JSON
     if len(header) > _ACCEPT_BYTES_MAX:
         raise errors.bad_request("the Accept header is too long")
-    return _negotiate(header, transforms, served)
+    return _negotiate(header, transforms, served, plain)
 
 
 @lru_cache(maxsize=512)
-def _negotiate(header: str, transforms: bool, served: tuple[str, ...]) -> Negotiated:
+def _negotiate(
+    header: str, transforms: bool, served: tuple[str, ...], plain: tuple[str, ...]
+) -> Negotiated:
     for clause in parse_accept(header):
         media_type = _served_as(clause.type, served)
         if media_type is None:
             continue
         target = clause.get("as")
         if not target:
-            return Negotiated(media_type)
-        if transforms and _is_transform(clause, target):
+            if media_type in plain:
+                return Negotiated(media_type)
+        elif transforms and _is_transform(clause, target, media_type):
             return Negotiated(media_type, target, clause.get("v"))
     raise errors.not_acceptable(served)
 
 
-def _is_transform(clause: MediaType, target: str) -> bool:
+def _is_transform(clause: MediaType, target: str, media_type: str) -> bool:
     return (
         target in ("Table", "PartialObjectMetadata", "PartialObjectMetadataList")
+        and (target != "Table" or media_type in TEXTUAL)
         and clause.get("g") == "meta.k8s.io"
         and clause.get("v") in _META_VERSIONS
     )
@@ -128,10 +150,10 @@ def _served_as(wanted: str, served: tuple[str, ...]) -> str | None:
 
 
 def body_media_type(content_type: str, accepted: tuple[str, ...] = SERVED) -> str:
-    """What a request body is; no Content-Type means JSON. Raises 415."""
-    if not content_type or content_type == JSON:
+    """What a request body is; no Content-Type means the first that is accepted. Raises 415."""
+    if not content_type:
         return accepted[0]
-    name = parse_media_type(content_type).type
+    name = content_type if content_type == JSON else parse_media_type(content_type).type
     if name not in accepted:
         raise errors.unsupported_media_type(accepted)
     return name

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from pyk8s.apimachinery import codec, errors
 from pyk8s.apimachinery.gvk import Object
-from pyk8s.apis import columns
+from pyk8s.apis import columns, protobuf
 from pyk8s.apis.columns import table
 from pyk8s.endpoints import negotiation, response
 from pyk8s.endpoints.endpoint import Endpoint
@@ -19,13 +19,36 @@ from pyk8s.endpoints.request import Request
 from pyk8s.storage import interface as storage
 
 
+def negotiated(request: Request, endpoint: Endpoint) -> negotiation.Negotiated:
+    """What the client wants of this endpoint's objects; raises 406."""
+    return negotiation.negotiate(
+        request.headers.get("accept", ""), plain=negotiation.media_types_of(endpoint.gvk)
+    )
+
+
+def message(endpoint: Endpoint, item: storage.Item) -> bytes:
+    """The object as protobuf without envelope, made once and kept with the item."""
+    memo = (negotiation.PROTOBUF, endpoint.gvk)
+    encoded = item.encodings.get(memo)
+    if encoded is None:
+        obj = endpoint.served(item.object())
+        encoded = item.encodings[memo] = protobuf.encode_raw(obj, endpoint.gvk)
+    return encoded
+
+
 async def send_item(
     request: Request, endpoint: Endpoint, item: storage.Item, *, status_code: int = 200
 ) -> None:
-    wanted = negotiation.negotiate(request.headers.get("accept", ""))
+    wanted = negotiated(request, endpoint)
     pretty = response.wants_pretty(request)
     if wanted.is_plain_json and not pretty and endpoint.from_storage is None:
         await response.send_bytes(request, item.data, status_code=status_code)
+        return
+    if wanted.is_plain_protobuf:
+        body = protobuf.wrap(message(endpoint, item), endpoint.gvk)
+        await response.send_bytes(
+            request, body, status_code=status_code, content_type=wanted.media_type
+        )
         return
     value = _transformed(request, endpoint.columns, wanted, endpoint.served(item.object()))
     await response.send_bytes(
@@ -96,7 +119,7 @@ def include_object(request: Request) -> str:
 
 
 async def send_list(request: Request, endpoint: Endpoint, result: storage.ListResult) -> None:
-    wanted = negotiation.negotiate(request.headers.get("accept", ""))
+    wanted = negotiated(request, endpoint)
     pretty = response.wants_pretty(request)
     metadata: Object = {"resourceVersion": str(result.revision)}
     if result.continue_token:
@@ -105,6 +128,13 @@ async def send_list(request: Request, endpoint: Endpoint, result: storage.ListRe
             metadata["remainingItemCount"] = result.remaining
     if wanted.is_plain_json and not pretty and endpoint.from_storage is None:
         await response.send_bytes(request, _joined(endpoint, result.items, metadata))
+        return
+    if wanted.is_plain_protobuf:
+        messages = [message(endpoint, item) for item in result.items]
+        body = protobuf.encode_list(
+            metadata, messages, endpoint.gvk._replace(kind=endpoint.resource.list_kind)
+        )
+        await response.send_bytes(request, body, content_type=wanted.media_type)
         return
     value = _transformed_list(request, endpoint, wanted, result.items, metadata)
     await response.send_bytes(

@@ -6,6 +6,8 @@ from __future__ import annotations
 import gzip
 
 from pyk8s.apimachinery import codec, errors, yamlcodec
+from pyk8s.apimachinery.gvk import Object
+from pyk8s.apis import protobuf
 from pyk8s.endpoints import negotiation
 from pyk8s.endpoints.request import Request
 
@@ -113,7 +115,10 @@ def _error_media_type(request: Request) -> str:
         return negotiation.JSON
 
 
-def encode(value: object, media_type: str, *, pretty: bool = False) -> bytes:
+def encode(value: Object, media_type: str, *, pretty: bool = False) -> bytes:
+    """An object in that media type. What is sent as protobuf names its kind."""
+    if media_type == negotiation.PROTOBUF:
+        return protobuf.encode(value)
     if media_type == negotiation.YAML:
         return yamlcodec.encode_yaml(value)
     return codec.encode_json_pretty(value) if pretty else codec.encode_json(value)

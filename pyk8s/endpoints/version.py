@@ -36,6 +36,8 @@ def version_info() -> Object:
 
 
 async def version(request: Request) -> None:
-    wanted = negotiation.negotiate(request.headers.get("accept", ""), transforms=False)
+    wanted = negotiation.negotiate(
+        request.headers.get("accept", ""), transforms=False, served=negotiation.TEXTUAL
+    )
     body = response.encode(version_info(), wanted.media_type, pretty=True)
     await response.send_bytes(request, body, content_type=wanted.media_type)

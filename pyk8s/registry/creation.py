@@ -33,9 +33,8 @@ def fill_metadata(obj: Object) -> None:
         metadata["name"] = names.generate_name(metadata["generateName"])
 
 
-def before_create(strategy: Strategy, context: RequestContext, obj: Object) -> None:
-    """Prepare and validate; raises 422 with everything that is wrong."""
-    strategy.prepare_for_create(context, obj)
+def validate_new(strategy: Strategy, context: RequestContext, obj: Object) -> None:
+    """Raises 422 with everything that is wrong with a prepared object."""
     faults = strategy.validate(context, obj)
     if faults:
         name = obj["metadata"].get("name", "")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Store: the verbs of one resource, from a decoded object to storage and back.
 
-    create   namespace and metadata -> mutating admission -> prepare, validate
+    create   namespace and metadata -> mutating admission -> prepare, allocate, validate
              -> validating admission -> storage
     update   the same, from the state that is stored, again when another writer was quicker
     delete   admission -> mark, or remove
@@ -17,10 +17,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from pyk8s.admission import interface as admission
-from pyk8s.apimachinery import codec, errors
+from pyk8s.apimachinery import codec, errors, managedfields
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.apis import scheme
-from pyk8s.registry import creation, deletion, translate
+from pyk8s.registry import allocation, creation, deletion, translate
 from pyk8s.registry.context import RequestContext
 from pyk8s.registry.strategy import Strategy
 from pyk8s.storage import errors as storage_errors
@@ -30,9 +30,21 @@ from pyk8s.storage import interface as storage
 # has filled the space, and then saying so is right. Upstream: maxNameGenerationCreateAttempts.
 _GENERATE_NAME_ATTEMPTS_MAX = 8
 
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """What an update starts from. `obj` is shared and must not be changed; `copy` is one's own."""
+
+    item: storage.Item
+    obj: Object
+
+    def copy(self) -> Object:
+        return self.item.object()
+
+
 # Makes the object to store from the existing one (None when there is none and the kind may be
 # created by an update). Called again for every retry; the result belongs to the Store.
-MakeUpdated = Callable[[Object | None], Awaitable[Object]]
+MakeUpdated = Callable[[Existing | None], Awaitable[Object]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,19 +110,19 @@ class Store:
                 self.key(namespace, name), resource_version=resource_version
             )
         except storage_errors.StorageError as error:
-            raise self._translated(error, name, "get") from error
+            raise self.translated(error, name, "get") from error
 
     async def list(self, options: storage.ListOptions) -> storage.ListResult:
         try:
             return await self.storage.list(options)
         except storage_errors.StorageError as error:
-            raise self._translated(error, "", "list") from error
+            raise self.translated(error, "", "list") from error
 
     async def watch(self, options: storage.WatchOptions) -> storage.Watcher:
         try:
             return await self.storage.watch(options)
         except storage_errors.StorageError as error:
-            raise self._translated(error, "", "watch") from error
+            raise self.translated(error, "", "watch") from error
 
     # --- creating
 
@@ -138,21 +150,28 @@ class Store:
     async def _create_once(
         self, attributes: admission.Attributes, context: RequestContext, obj: Object
     ) -> storage.Item:
-        await self._prepare_new(attributes, context, obj)
-        name = obj["metadata"]["name"]
-        key = self.key(context.namespace, name)
+        creation.fill_metadata(obj)
+        name = obj["metadata"].get("name", "")
         try:
-            if context.dry_run:
-                return await self._create_nothing(key, obj)
-            return await self.storage.create(key, obj)
+            async with self.allocation(context) as allocated:
+                await self._prepare_new(attributes, context, obj, allocated)
+                key = self.key(context.namespace, name)
+                if context.dry_run:
+                    return await self._create_nothing(key, obj)
+                return await self.storage.create(key, obj)
         except storage_errors.StorageError as error:
-            raise self._translated(error, name, "create") from error
+            raise self.translated(error, name, "create") from error
 
     async def _prepare_new(
-        self, attributes: admission.Attributes, context: RequestContext, obj: Object
+        self,
+        attributes: admission.Attributes,
+        context: RequestContext,
+        obj: Object,
+        allocated: allocation.Allocation,
     ) -> None:
-        creation.fill_metadata(obj)
-        creation.before_create(self.strategy, context, obj)
+        self.strategy.prepare_for_create(context, obj)
+        await allocated.take(obj)
+        creation.validate_new(self.strategy, context, obj)
         attributes.name = obj["metadata"]["name"]
         await self.admission.validate(attributes)
         self.strategy.canonicalize(obj)
@@ -181,29 +200,36 @@ class Store:
         if may_create is None:
             may_create = self.strategy.allow_create_on_update and not subresource
         created = False
+        # Status and the like take nothing, and give nothing back.
+        allocated = allocation.NOTHING if subresource else self.allocation(context)
 
         async def update(item: storage.Item | None) -> Object:
             nonlocal created
             created = item is None
             if item is None:
-                return await self._make_created(context, name, make_updated)
-            return await self._make_updated(context, item, make_updated, subresource)
+                return await self._make_created(context, name, make_updated, allocated)
+            return await self._make_updated(context, item, make_updated, subresource, allocated)
 
         try:
-            if context.dry_run:
-                item = await self._update_nothing(key, update, may_create)
-            else:
-                item = await self.storage.guaranteed_update(
-                    key, update, ignore_not_found=may_create
-                )
+            async with allocated:
+                if context.dry_run:
+                    item = await self._update_nothing(key, update, may_create)
+                else:
+                    item = await self.storage.guaranteed_update(
+                        key, update, ignore_not_found=may_create
+                    )
         except _RemoveInstead as removal:
             return Written(item=await self._remove_emptied(context, removal.item))
         except storage_errors.StorageError as error:
-            raise self._translated(error, name, "update") from error
+            raise self.translated(error, name, "update") from error
         return Written(item=item, created=created)
 
     async def _make_created(
-        self, context: RequestContext, name: str, make_updated: MakeUpdated
+        self,
+        context: RequestContext,
+        name: str,
+        make_updated: MakeUpdated,
+        allocated: allocation.Allocation,
     ) -> Object:
         obj = await make_updated(None)
         metadata = obj["metadata"]
@@ -217,7 +243,8 @@ class Store:
             raise errors.conflict(self.resource.group_resource, name, why)
         attributes = self._attributes(admission.CREATE, context, obj=obj)
         await self.admission.admit(attributes)
-        await self._prepare_new(attributes, context, obj)
+        creation.fill_metadata(obj)
+        await self._prepare_new(attributes, context, obj, allocated)
         return obj
 
     async def _make_updated(
@@ -226,9 +253,10 @@ class Store:
         item: storage.Item,
         make_updated: MakeUpdated,
         subresource: str,
+        allocated: allocation.Allocation,
     ) -> Object:
         existing = item.object()
-        updated = await make_updated(item.object())
+        updated = await make_updated(Existing(item, existing))
         creation.check_uid(self.strategy, updated, existing)
         creation.check_resource_version(self.strategy, updated, existing)
         attributes = self._attributes(
@@ -236,20 +264,22 @@ class Store:
         )
         await self.admission.admit(attributes)
         creation.keep_system_metadata(updated, existing)
-        self._prepare_updated(context, updated, existing, subresource)
+        rule = self.strategy.update_rule(subresource)
+        rule.prepare(context, updated, existing)
+        await allocated.take(updated, existing)
+        self._validate_updated(context, updated, existing, subresource)
         await self.admission.validate(attributes)
         self.strategy.canonicalize(updated)
+        updated = managedfields.keep_times(existing, updated)
         if deletion.removed_by_update(updated, existing):
             raise _RemoveInstead(storage.Item(item.key, item.revision, codec.encode_json(updated)))
         return updated
 
-    def _prepare_updated(
+    def _validate_updated(
         self, context: RequestContext, updated: Object, existing: Object, subresource: str
     ) -> None:
         strategy = self.strategy
-        rule = strategy.update_rule(subresource)
-        rule.prepare(context, updated, existing)
-        faults = rule.validate(context, updated, existing)
+        faults = strategy.update_rule(subresource).validate(context, updated, existing)
         if faults:
             kind = self.resource.storage_version.group_kind
             raise errors.invalid(kind, existing["metadata"]["name"], faults)
@@ -275,7 +305,7 @@ class Store:
         if context.dry_run:
             return item
         try:
-            await self.storage.delete(
+            removed = await self.storage.delete(
                 item.key,
                 preconditions=storage.Preconditions(resource_version=str(item.revision)),
             )
@@ -283,7 +313,8 @@ class Store:
             return item
         except storage_errors.StorageError as error:
             name = item.key.rpartition("/")[2]
-            raise self._translated(error, name, "update") from error
+            raise self.translated(error, name, "update") from error
+        await self.after_delete(context, removed)
         return item
 
     # --- deleting
@@ -296,7 +327,7 @@ class Store:
         try:
             return await self._delete(context, attributes, name, options)
         except storage_errors.StorageError as error:
-            raise self._translated(error, name, "delete") from error
+            raise self.translated(error, name, "delete") from error
 
     async def _delete(
         self,
@@ -331,7 +362,9 @@ class Store:
         except _RemoveInstead as removal:
             if context.dry_run:
                 return Deleted(item=removal.item, removed=True)
-            return await self._remove(key, options)
+            deleted = await self._remove(key, options)
+            await self.after_delete(context, deleted.item)
+            return deleted
 
     def decide_deletion(
         self, existing: Object, options: deletion.DeleteOptions
@@ -387,6 +420,15 @@ class Store:
             remaining=listed.remaining,
         )
 
+    # --- for kinds that share pools with each other
+
+    def allocation(self, context: RequestContext) -> allocation.Allocation:
+        """What a write of this kind takes; a new one for every request."""
+        return allocation.NOTHING
+
+    async def after_delete(self, context: RequestContext, item: storage.Item) -> None:
+        """The object is gone from storage; `item` is its last state. Must not raise."""
+
     # --- shared
 
     def _attributes(
@@ -415,7 +457,7 @@ class Store:
             warnings=context.warnings,
         )
 
-    def _translated(
+    def translated(
         self, error: storage_errors.StorageError, name: str, verb: str
     ) -> errors.StatusError:
         return translate.status_error(error, self.resource.group_resource, name, verb)

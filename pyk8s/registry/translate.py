@@ -33,6 +33,8 @@ def status_error(
             return api.service_unavailable(str(error))
         case storage.OutOfSpace():
             return api.service_unavailable(str(error), retry_after_seconds=10)
+        case storage.TooLarge():
+            return api.request_entity_too_large(str(error))
         case storage.OutcomeUnknown():
             return api.server_timeout(resource, verb, 1)
         case _:

@@ -31,8 +31,10 @@ from pyk8s.endpoints.endpoint import Handler
 from pyk8s.endpoints.handlers.watch import Watches
 from pyk8s.endpoints.request import ASGIApp
 from pyk8s.registry import builder
+from pyk8s.registry.services.ranges import ServiceRanges
 from pyk8s.server import bootstrap, certificates, listener, serving
 from pyk8s.server.options import APIServerOptions
+from pyk8s.server.service_upkeep import ServiceUpkeep
 from pyk8s.storage import cacher
 from pyk8s.storage import errors as storage_errors
 from pyk8s.storage import interface as storage
@@ -58,6 +60,10 @@ class APIServer:
         self._watches = Watches(options.min_request_timeout_seconds)
         self._stopping = False
         self._system_objects_made = False
+        self._service_ranges = ServiceRanges.parse(
+            options.service_cluster_ip_range, options.service_node_port_range
+        )
+        self._service_upkeep: ServiceUpkeep | None = None
         self._server: serving.Server | None = None
 
     async def start(self) -> None:
@@ -85,6 +91,8 @@ class APIServer:
         self._stopping = True
         if self._server is not None:
             await self._server.stop()
+        if self._service_upkeep is not None:
+            await self._service_upkeep.stop()
         await self._backend.stop()
 
     def _listener(self) -> socket.socket:
@@ -132,20 +140,26 @@ class APIServer:
             resources,
             self._backend,
             chain,
-            key_prefix=prefix,
-            event_ttl_seconds=int(self._options.event_ttl_seconds),
+            builder.Options(
+                key_prefix=prefix,
+                event_ttl_seconds=int(self._options.event_ttl_seconds),
+                service_ranges=self._service_ranges,
+            ),
         )
         stores.update(built)
         return stores
 
     async def _make_system_objects(self, stores: builder.Stores, address: str, port: int) -> None:
         await bootstrap.ensure_namespaces(stores)
+        self._service_upkeep = ServiceUpkeep(stores, self._service_ranges)
+        await self._service_upkeep.prepare()
         service = bootstrap.MasterService(
             cluster_ip=certificates.first_service_ip(self._options.service_cluster_ip_range),
             advertise_address=self._options.advertise_address or advertised(address),
             secure_port=port,
         )
         await bootstrap.ensure_master_service(stores, service)
+        await self._service_upkeep.start()
         self._system_objects_made = True
 
     # --- the application

@@ -1,22 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """The objects a cluster cannot do without, made by the API server itself.
 
-System namespaces, and the `kubernetes` Service in default with its Endpoints and EndpointSlice,
-through which pods find this server. Several servers may do this at once: what is there already
-is left alone, or brought up to date. Mirrors upstream's `controlplane/controller`
-(systemnamespaces, kubernetesservice).
+System namespaces, the default ServiceCIDR, and the `kubernetes` Service in default with its
+Endpoints and EndpointSlice, through which pods find this server. Several servers may do this at
+once: what is there already is left alone, or brought up to date. Mirrors upstream's
+`controlplane/controller` (systemnamespaces, defaultservicecidr, kubernetesservice).
 """
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pyk8s.apimachinery import errors
+from pyk8s.apimachinery import errors, times
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.auth import user
 from pyk8s.registry.builder import Stores
 from pyk8s.registry.context import RequestContext
-from pyk8s.registry.store import Store
+from pyk8s.registry.store import Existing, Store
+
+_log = logging.getLogger(__name__)
+
+DEFAULT_SERVICE_CIDR = "kubernetes"
 
 SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
@@ -35,6 +41,54 @@ class MasterService:
 async def ensure_namespaces(stores: Stores) -> None:
     for name in SYSTEM_NAMESPACES:
         await _ensure(stores["namespaces"], "", _object("v1", "Namespace", {"name": name}))
+
+
+async def ensure_service_cidr(stores: Stores, cidrs: Sequence[str]) -> None:
+    """The ServiceCIDR of the server's own ranges. One of other ranges is left as it is: the flag
+    is wrong then, or an operator must delete it; only a second family is added. It is marked
+    ready unless somebody has said otherwise. The finalizer is the controller manager's to set."""
+    store = stores["servicecidrs"]
+    obj = _object("networking.k8s.io/v1", "ServiceCIDR", {"name": DEFAULT_SERVICE_CIDR})
+    obj["spec"] = {"cidrs": list(cidrs)}
+    await _ensure(store, "", obj)
+    found = (await store.get("", DEFAULT_SERVICE_CIDR)).object()
+    stored = found["spec"]["cidrs"]
+    if len(stored) == 1 and len(cidrs) == 2 and stored[0] == cidrs[0]:
+        await _change(store, DEFAULT_SERVICE_CIDR, {"spec": obj["spec"]})
+    elif stored != list(cidrs):
+        _log.warning("default ServiceCIDR differs from the flags: has=%s flags=%s", stored, cidrs)
+    elif "deletionTimestamp" not in found["metadata"] and not _has_verdict(found):
+        await _change(store, DEFAULT_SERVICE_CIDR, {"status": _ready()}, "status")
+
+
+def _has_verdict(service_cidr: Object) -> bool:
+    conditions = (service_cidr.get("status") or {}).get("conditions") or ()
+    return any(
+        condition.get("type") == "Ready" and condition.get("status") in ("True", "False")
+        for condition in conditions
+    )
+
+
+def _ready() -> Object:
+    ready = {
+        "type": "Ready",
+        "status": "True",
+        "lastTransitionTime": times.now(),
+        "reason": "",
+        "message": "Kubernetes default Service CIDR is ready",
+    }
+    return {"conditions": [ready]}
+
+
+async def _change(store: Store, name: str, parts: Object, subresource: str = "") -> None:
+    """Replace these parts of a cluster-scoped object."""
+
+    async def change(existing: Existing | None) -> Object:
+        if existing is None:
+            raise errors.not_found(store.resource.group_resource, name)
+        return {**existing.copy(), **parts}
+
+    await store.update(_context(""), name, change, subresource=subresource, may_create=False)
 
 
 async def ensure_master_service(stores: Stores, service: MasterService) -> None:
@@ -70,10 +124,10 @@ async def _reconcile(store: Store, wanted: Object, keys: tuple[str, ...]) -> Non
     parts = {key: wanted[key] for key in keys}
     await _ensure(store, namespace, wanted)
 
-    async def bring_up_to_date(existing: Object | None) -> Object:
+    async def bring_up_to_date(existing: Existing | None) -> Object:
         if existing is None:
             raise errors.not_found(store.resource.group_resource, name)
-        updated = {**existing, **parts}
+        updated = {**existing.copy(), **parts}
         store.strategy.default(updated)
         return updated
 

@@ -140,6 +140,8 @@ def tls_context(cert_file: str, key_file: str, client_ca_file: str = "") -> ssl.
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
     context.set_ciphers("ECDHE+AESGCM:ECDHE+CHACHA20")
     context.set_alpn_protocols(["h2", "http/1.1"])
+    # Neither client-go nor the Python clients resume sessions; a ticket would be made in vain.
+    context.num_tickets = 0
     _load(context.load_cert_chain, cert_file, key_file)
     if client_ca_file:
         _load(context.load_verify_locations, client_ca_file)

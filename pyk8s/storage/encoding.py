@@ -6,6 +6,7 @@
 
 The stored form is what kube-apiserver writes as JSON, so either reads the other's objects. Most
 of the time the step between the two is one splice of bytes: nothing is decoded to read an object.
+What kube-apiserver wrote as protobuf, its default for built-in kinds, becomes JSON when it is read.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 
 from pyk8s.apimachinery import codec
 from pyk8s.apimachinery.gvk import Object
+from pyk8s.apis import protobuf
 from pyk8s.storage import errors
 
 # The head of an object down to the inside of its metadata. kube-apiserver writes kind first for
@@ -28,7 +30,6 @@ _shown_head = re.compile(
     rb'"resourceVersion":")\d+'
 ).match
 _RESOURCE_VERSION = b'"resourceVersion"'
-_PROTOBUF = b"k8s\x00"
 
 # Set by the server on the way out, never part of what is stored.
 _NOT_STORED = frozenset(("resourceVersion", "selfLink"))
@@ -54,12 +55,18 @@ def show(stored: bytes, revision: int) -> bytes:
 
 
 def show_foreign(key: str, stored: bytes, revision: int) -> bytes:
-    """The shown form of a value that anyone may have written. Raises Corrupt."""
+    """The shown form of a value that anyone may have written, as JSON or, a built-in kind, as
+    protobuf. Raises Corrupt."""
+    if stored.startswith(protobuf.PREFIX):
+        try:
+            return show(encode(protobuf.decode(stored)), revision)
+        except (codec.DecodeError, KeyError) as error:
+            raise _corrupt(key, error) from error
     if _RESOURCE_VERSION in stored or _head(stored) is None:
         try:
             return _show_slowly(stored, revision)
         except (codec.DecodeError, AttributeError, KeyError, TypeError) as error:
-            raise _corrupt(key, stored, error) from error
+            raise _corrupt(key, error) from error
     return show(stored, revision)
 
 
@@ -97,7 +104,5 @@ def _show_slowly(stored: bytes, revision: int) -> bytes:
     return show(encode(codec.decode_json(stored)), revision)
 
 
-def _corrupt(key: str, stored: bytes, error: Exception) -> errors.Corrupt:
-    if stored.startswith(_PROTOBUF):
-        return errors.Corrupt(f"object at {key} is stored as protobuf, which is not read yet", key)
+def _corrupt(key: str, error: Exception) -> errors.Corrupt:
     return errors.Corrupt(f"object at {key} cannot be read: {error}", key)

@@ -12,9 +12,10 @@ Mirrors apiserver's `storage.Interface`, with encoded bytes in place of decoded 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from pyk8s.apimachinery import codec, fields, labels
 from pyk8s.apimachinery.gvk import GroupResource, Object
@@ -32,16 +33,19 @@ EXACT = "Exact"
 NOT_OLDER_THAN = "NotOlderThan"
 
 
+_View = TypeVar("_View")
+
+
 class Item:
     """One object at one revision, encoded: JSON of its storage version, resourceVersion set.
 
     Shared between cache, watchers and responses, so never changed. `object()` decodes a tree
     that belongs to the caller. For a deleted object `revision` is that of the deletion.
     `encodings` remembers other representations of the same bytes (a Table row, protobuf), keyed
-    by whoever makes them.
+    by whoever makes them. What selectors look at is decoded when the first one asks.
     """
 
-    __slots__ = ("_encodings", "_fields", "_labels", "data", "key", "revision")
+    __slots__ = ("_encodings", "_fields", "_indexed", "_labels", "data", "key", "revision")
 
     def __init__(self, key: str, revision: int, data: bytes) -> None:
         self.key = key
@@ -49,6 +53,7 @@ class Item:
         self.data = data
         self._labels: Mapping[str, str] | None = None
         self._fields: Mapping[str, str] | None = None
+        self._indexed: tuple[str, ...] | None = None
         self._encodings: dict[Hashable, bytes] | None = None
 
     def object(self) -> Object:
@@ -61,26 +66,50 @@ class Item:
             self._encodings = {}
         return self._encodings
 
-    def attributes(
-        self, fields_of: Callable[[Object], Mapping[str, str]]
-    ) -> tuple[Mapping[str, str], Mapping[str, str]]:
-        """Labels and selectable fields; decoded once, when the first selector asks. Raises
-        Corrupt for what is no Kubernetes object."""
-        if self._labels is None or self._fields is None:
-            try:
-                obj = self.object()
-                self._labels = obj["metadata"].get("labels") or {}
-                self._fields = fields_of(obj)
-            except (AttributeError, KeyError, TypeError, ValueError) as error:
-                why = f"object at {self.key} cannot be read: {error!r}"
-                raise errors.Corrupt(why, self.key) from error
-        return self._labels, self._fields
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Raises Corrupt for what is no Kubernetes object, as do the next two."""
+        if self._labels is None:
+            self._labels = self._read(_labels_of)
+        return self._labels
 
-    def remember_attributes(
-        self, item_labels: Mapping[str, str], item_fields: Mapping[str, str]
-    ) -> None:
-        """Spare the decoding, where whoever made the item knows them."""
-        self._labels, self._fields = item_labels, item_fields
+    def fields(self, config: ResourceConfig) -> Mapping[str, str]:
+        """The selectable fields."""
+        if self._fields is None:
+            self._fields = self._read(lambda obj: _shared(config.fields_of(obj)))
+        return self._fields
+
+    def indexed(self, config: ResourceConfig) -> tuple[str, ...]:
+        """The values of the fields in `config.indexes`."""
+        if self._indexed is None:
+            self._indexed = self._read(lambda obj: index_values(config, obj))
+        return self._indexed
+
+    def note_indexed(self, values: tuple[str, ...]) -> None:
+        """Spare the decoding, where whoever made the item had the tree: its `index_values`."""
+        self._indexed = values
+
+    def _read(self, view: Callable[[Object], _View]) -> _View:
+        try:
+            return view(self.object())
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            why = f"object at {self.key} cannot be read: {error!r}"
+            raise errors.Corrupt(why, self.key) from error
+
+
+def _labels_of(obj: Object) -> Mapping[str, str]:
+    return _shared(obj["metadata"].get("labels") or {})
+
+
+def _shared(values: Mapping[str, str]) -> Mapping[str, str]:
+    # Namespaces, nodes, phases and label values are the same for many objects.
+    return {sys.intern(key): sys.intern(value) for key, value in values.items()}
+
+
+def index_values(config: ResourceConfig, obj: Object) -> tuple[str, ...]:
+    """The values of the fields in `config.indexes`, in that order."""
+    values = config.fields_of(obj)
+    return tuple(sys.intern(values.get(name, "")) for name in config.indexes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,11 +141,11 @@ class Predicate:
     def is_everything(self) -> bool:
         return self.label_selector.is_everything and self.field_selector.is_everything
 
-    def matches(self, item: Item, fields_of: Callable[[Object], Mapping[str, str]]) -> bool:
-        if self.is_everything:
-            return True
-        item_labels, item_fields = item.attributes(fields_of)
-        return self.label_selector.matches(item_labels) and self.field_selector.matches(item_fields)
+    def matches(self, item: Item, config: ResourceConfig) -> bool:
+        """Raises Corrupt when the item cannot be read."""
+        if not self.label_selector.is_everything and not self.label_selector.matches(item.labels):
+            return False
+        return self.field_selector.is_everything or self.field_selector.matches(item.fields(config))
 
 
 EVERYTHING = Predicate()
@@ -198,13 +227,15 @@ class Watcher(Protocol):
     """One client's view of a range, in revision order. Used by one task; closed exactly once."""
 
     async def next_batch(self) -> Sequence[WatchEvent]:
-        """All events that are pending, waiting for the first. Empty means the watch has ended
-        and the client should come back with the last revision it saw: the server stops, or the
-        client read too slowly. Raises ResourceExpired when history was lost."""
+        """All events that are pending (of very many, the first), waiting for the first. Empty
+        means the watch has ended and the client should come back with the last revision it saw:
+        the server stops, the client read too slowly, or history was lost. Raises ResourceExpired
+        when that is known."""
         ...
 
     def bookmark_revision(self) -> int:
-        """A revision up to which every event was handed out: what a bookmark may say now."""
+        """A revision up to which every event was handed out: what a bookmark may say now. 0
+        while the initial state is not handed out."""
         ...
 
     def close(self) -> None:

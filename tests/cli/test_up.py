@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import re
 import select
@@ -59,8 +60,10 @@ class Up:
         found = {}
         listing = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
         for pid in listing.split():
-            command = Path(f"/proc/{pid}/cmdline").read_bytes()
-            found["apiserver" if b"apiserver" in command else "etcd"] = int(pid)
+            # One may end while we look.
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                command = Path(f"/proc/{pid}/cmdline").read_bytes()
+                found["apiserver" if b"apiserver" in command else "etcd"] = int(pid)
         return found
 
     def end(self, number: int) -> int:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 from cluster import Kubectl
-from objects import configmap, deployment, service
+from objects import configmap, deployment
 
 FORTY = Path(__file__).parent.parent / "manifests" / "forty.yaml"
 
@@ -18,7 +18,9 @@ LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 def test_apply_creates_then_configures(kubectl: Kubectl) -> None:
     """Created, unchanged, configured: each told as it is."""
-    assert kubectl("apply", "-f", "-", stdin=configmap("a", x="1")).stdout == "configmap/a created\n"
+    assert (
+        kubectl("apply", "-f", "-", stdin=configmap("a", x="1")).stdout == "configmap/a created\n"
+    )
     again = kubectl("apply", "-f", "-", stdin=configmap("a", x="1"))
     assert again.stdout == "configmap/a unchanged\n"
     changed = kubectl("apply", "-f", "-", stdin=configmap("a", x="2"))
@@ -143,14 +145,3 @@ def test_apply_an_immutable_change(kubectl: Kubectl) -> None:
     refused = kubectl("apply", "-f", "-", stdin=other, status=1).stderr
     assert 'The Deployment "web" is invalid: spec.selector: Invalid value' in refused
     assert "field is immutable" in refused
-
-
-def test_apply_keeps_an_allocated_address(kubectl: Kubectl) -> None:
-    """A Service applied again keeps what the server chose."""
-    kubectl("apply", "-f", "-", stdin=service("web"))
-    template = "jsonpath={.spec.clusterIP}"
-    address = kubectl("get", "service", "web", "-o", template).stdout
-    assert address
-    changed = kubectl("apply", "-f", "-", stdin=service("web", port=81))
-    assert changed.stdout == "service/web configured\n"
-    assert kubectl("get", "service", "web", "-o", template).stdout == address

@@ -194,9 +194,7 @@ def test_set_serviceaccount(web: Kubectl) -> None:
 
 def test_rollout_restart(web: Kubectl) -> None:
     """A restart is an annotation on the template."""
-    assert web("rollout", "restart", "deployment/web").stdout == (
-        "deployment.apps/web restarted\n"
-    )
+    assert web("rollout", "restart", "deployment/web").stdout == ("deployment.apps/web restarted\n")
     annotations = json.loads(show(web, "deployment/web", ".spec.template.metadata.annotations"))
     assert "kubectl.kubernetes.io/restartedAt" in annotations
 

@@ -114,9 +114,9 @@ def test_describe(kubectl: Kubectl) -> None:
     web = kubectl("describe", "deployment", "web").stdout
     assert "StrategyType:           RollingUpdate" in web
     assert "Image:" in web
-    one = kubectl("describe", "pod", "one").stdout
-    assert "Status:           Pending" in one
-    assert "QoS Class:" in one
+    one = kubectl("describe", "pod", "one").words
+    assert ["Status:", "Pending"] in one
+    assert ["QoS", "Class:", "BestEffort"] in one
     assert "IP Families:" in kubectl("describe", "service", "web").stdout
 
 

@@ -202,7 +202,7 @@ def test_ignore_not_found(kubectl: Kubectl) -> None:
 
 def test_no_such_type(kubectl: Kubectl) -> None:
     """A resource that the server does not know is refused by kubectl itself."""
-    expected = "error: the server doesn't have a resource type \"nonsense\""
+    expected = 'error: the server doesn\'t have a resource type "nonsense"'
     assert kubectl("get", "nonsense", status=1).stderr.strip() == expected
 
 

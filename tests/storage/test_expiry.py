@@ -4,10 +4,9 @@
 from __future__ import annotations
 
 import pytest
-from aetcd.rpc import rpc_pb2
 
 from pyk8s.storage import errors
-from pyk8s.storage.etcd import compactor
+from pyk8s.storage.etcd import compactor, messages
 from pyk8s.storage.etcd.leases import Leases
 
 EXPIRED = "The resourceVersion for the provided list is too old."
@@ -109,8 +108,8 @@ async def test_a_lease_that_was_revoked_is_replaced(pods, etcd_options):
     await events.create("a")
     writer = events.storage._writer
     lease = await writer._leases.lease_for(600)
-    stubs = writer._keyspace._client.stubs
-    await stubs.lease.LeaseRevoke(rpc_pb2.LeaseRevokeRequest(ID=lease))
+    client = writer._keyspace._client
+    await client.write(messages.LEASE_REVOKE, messages.LeaseRevokeRequest(ID=lease))
     item = await events.create("b")
     assert (await events.get("b")).revision == item.revision
     with pytest.raises(errors.KeyNotFound):

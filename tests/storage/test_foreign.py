@@ -18,9 +18,14 @@ CUSTOM = (
 SPACED = b'{ "metadata": {"resourceVersion": "5", "name": "a"}, "kind": "Foo", "apiVersion": "v1" }'
 INVOLVED = (
     b'{"kind":"Event","apiVersion":"v1","metadata":{"name":"a"},'
-    b'"involvedObject":{"resourceVersion":"5"}}'
+    b'"involvedObject":{"resourceVersion":"0"}}'
 )
-PROTOBUF = b"k8s\x00\n\x09\n\x02v1\x12\x03Pod"
+# TypeMeta, then a Pod with its metadata's name and namespace, then two empty texts.
+PROTOBUF = (
+    b"k8s\x00\x0a\x09\x0a\x02v1\x12\x03Pod"
+    b"\x12\x10\x0a\x0e\x0a\x01a\x1a\x07default\x32\x00\x1a\x00\x22\x00"
+)
+TORN_PROTOBUF = PROTOBUF[:-8]
 
 
 async def put(near_pods, name, value, revision=0):
@@ -36,6 +41,7 @@ async def put(near_pods, name, value, revision=0):
         pytest.param(CUSTOM, id="custom"),
         pytest.param(SPACED, id="other-order"),
         pytest.param(INVOLVED, id="resourceVersion-elsewhere"),
+        pytest.param(PROTOBUF, id="protobuf"),
     ],
 )
 async def test_json_of_another_writer_is_read(pods, near_pods, value):
@@ -52,6 +58,24 @@ async def test_json_of_another_writer_is_read(pods, near_pods, value):
         assert item.data == got.data
 
 
+async def test_protobuf_becomes_json(pods, near_pods):
+    """What a kube-apiserver stored is shown as if it had been stored as JSON, and is JSON once
+    it is written again."""
+    await put(near_pods, "a", PROTOBUF)
+    shown = (await pods.get("a")).object()
+    assert shown["metadata"].pop("resourceVersion")
+    assert shown == {
+        "kind": "Pod",
+        "apiVersion": "v1",
+        "metadata": {"name": "a", "namespace": "default"},
+        "spec": {"containers": []},
+        "status": {},
+    }
+    await pods.relabel("a", x="y")
+    stored, _ = await near_pods.backend._keyspace.get(near_pods.key("a"))
+    assert stored.value.startswith(b'{"kind":"Pod"')
+
+
 async def test_another_writers_object_can_be_updated_and_deleted(pods, near_pods):
     """An update starts from the other server's JSON; one that changes nothing writes nothing."""
     revision = await put(near_pods, "a", BUILT_IN)
@@ -65,7 +89,7 @@ async def test_another_writers_object_can_be_updated_and_deleted(pods, near_pods
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        pytest.param(PROTOBUF, "is stored as protobuf, which is not read yet", id="protobuf"),
+        pytest.param(TORN_PROTOBUF, "cannot be read: unexpected EOF", id="torn-protobuf"),
         pytest.param(b"{", "cannot be read", id="torn"),
         pytest.param(b"[]", "cannot be read", id="not-an-object"),
         pytest.param(b'{"kind":"Pod","apiVersion":"v1"}', "cannot be read", id="no-metadata"),
@@ -91,19 +115,31 @@ async def test_an_unreadable_value_ends_watches(cached_pods, near_pods):
     """A change that cannot be read cannot be told: watches end, and resuming is refused."""
     start = await cached_pods.create("fine")
     watch = await cached_pods.watch()
-    await put(near_pods, "a", PROTOBUF)
+    await put(near_pods, "a", TORN_PROTOBUF)
     assert await watch.ended()
     with pytest.raises(errors.ResourceExpired):
         await cached_pods.watch(version=str(start.revision))
 
 
-async def test_labels_of_the_wrong_shape_are_corrupt(cached_pods, near_pods):
-    """An object whose fields cannot be read ends watches that select, and fails such lists."""
+@pytest.mark.parametrize(
+    ("labels", "spec"),
+    [
+        pytest.param(b"{}", b"[]", id="indexed-field"),
+        pytest.param(b'{"app":5}', b"{}", id="label"),
+        pytest.param(b'["app"]', b"{}", id="labels"),
+    ],
+)
+async def test_an_object_of_the_wrong_shape_is_corrupt(cached_pods, near_pods, labels, spec):
+    """What selectors cannot read ends watches that select, and fails such lists; the cache goes
+    on."""
     watch = await cached_pods.watch(selector="app=x")
-    await put(near_pods, "a", b'{"kind":"Pod","apiVersion":"v1","metadata":{"name":"a"},"spec":[]}')
+    value = b'{"kind":"Pod","apiVersion":"v1","metadata":{"labels":%b},"spec":%b}' % (labels, spec)
+    await put(near_pods, "a", value)
     assert await watch.ended()
     with pytest.raises(errors.Corrupt, match="cannot be read"):
         await cached_pods.list(selector="app=x")
+    await cached_pods.create("b", "other", labels={"app": "x"})
+    assert cached_pods.names((await cached_pods.list("other", selector="app=x")).items) == ["b"]
 
 
 async def test_keys_of_other_programs_are_passed_over(cached_pods, near_pods):

@@ -14,7 +14,7 @@ from pyk8s.storage.cacher.contents import KeyOrder
 from pyk8s.storage.cacher.progress import Progress
 from pyk8s.storage.cacher.watch_cache import WatchCache
 from pyk8s.storage.etcd.keyspace import KeyValue
-from pyk8s.storage.interface import EVERYTHING, Item, WatchOptions
+from pyk8s.storage.interface import EVERYTHING, WatchOptions
 
 PREFIX = "/registry/pods/"
 
@@ -47,8 +47,13 @@ class Game:
     def written(self, revision, name, **labels):
         """The answer to a write arrives."""
         stored = self.value(name, **labels)
-        item = Item(f"{PREFIX}ns/{name}", revision, encoding.show(stored, revision))
-        return self.cache.written(item, codec.decode_json(stored))
+        key = f"{PREFIX}ns/{name}"
+        return self.cache.written(key, stored, codec.decode_json(stored), revision)
+
+    def expected(self, name, **labels):
+        """A write is on its way."""
+        stored = self.value(name, **labels)
+        self.cache.expect(f"{PREFIX}ns/{name}", stored, codec.decode_json(stored))
 
     def listed(self):
         plan = paging.ListPlan(prefix=PREFIX, start=PREFIX)
@@ -134,6 +139,17 @@ async def test_an_event_before_the_writes_answer(ready):
     item = ready.written(11, "a")
     assert item is ready.cache.get(f"{PREFIX}ns/a")
     assert not ready.cache._written
+
+
+async def test_an_expected_event_before_the_answer(ready):
+    """What is about to be written is recognised by its bytes; another value is not."""
+    ready.expected("a", x="mine")
+    ready.event(11, "a", x="theirs")
+    assert ready.cache.get(f"{PREFIX}ns/a").object()["metadata"]["labels"] == {"x": "theirs"}
+    ready.event(12, "a", x="mine")
+    cached = ready.cache.get(f"{PREFIX}ns/a")
+    assert cached.object()["metadata"]["labels"] == {"x": "mine"}
+    assert ready.written(12, "a", x="mine") is cached
 
 
 async def test_an_answer_before_its_event(ready):
@@ -223,7 +239,7 @@ def test_key_order_against_a_set():
             order.add(key)
         assert len(order) == len(model)
         if chance.random() < 0.1:
-            assert list(order.keys()) == sorted(model)
+            assert list(order.in_order()) == sorted(model)
 
 
 def change(revision):

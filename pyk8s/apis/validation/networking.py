@@ -167,25 +167,36 @@ def validate_service_cidr(service_cidr: Object) -> list[field.Error]:
     found = meta.validate_object_meta(
         service_cidr, namespaced=False, name_rule=names.is_dns1123_subdomain
     )
+    return found + _service_cidr_ranges((service_cidr.get("spec") or {}).get("cidrs") or [])
+
+
+def _service_cidr_ranges(cidrs: Sequence[str]) -> list[field.Error]:
     path = _SPEC.child("cidrs")
-    cidrs = (service_cidr.get("spec") or {}).get("cidrs") or []
     if not cidrs:
-        return [*found, field.required(path, "at least one CIDR required")]
+        return [field.required(path, "at least one CIDR required")]
     shown = {"CIDRs": cidrs}
     if len(cidrs) > 2:
-        return [*found, field.invalid(path, shown, "may only hold up to 2 values")]
+        return [field.invalid(path, shown, "may only hold up to 2 values")]
     if len(cidrs) == 2 and not (all(map(_network, cidrs)) and values.is_dual_stack(cidrs)):
         detail = (
             "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and "
             "2001:db8::/64"
         )
-        return [*found, field.invalid(path, shown, detail)]
+        return [field.invalid(path, shown, detail)]
+    found = []
     for index, cidr in enumerate(cidrs):
         found += checks.follows(names.is_valid_cidr, cidr, path.index(index))
     return found
 
 
 def validate_service_cidr_update(updated: Object, existing: Object) -> list[field.Error]:
+    """The ranges stay; only a second one may come, of the other family."""
     found = meta.validate_object_meta_update(updated, existing)
-    cidrs = [(obj.get("spec") or {}).get("cidrs") for obj in (updated, existing)]
-    return found + checks.immutable(cidrs[0], cidrs[1], _SPEC.child("cidrs"))
+    path = _SPEC.child("cidrs")
+    new, old = ((obj.get("spec") or {}).get("cidrs") or [] for obj in (updated, existing))
+    grows = (len(old), len(new)) == (1, 2)
+    if len(new) != len(old) and not grows:
+        return found + checks.immutable(new, old, path)
+    for index, cidr in enumerate(old):
+        found += checks.immutable(new[index], cidr, path.index(index))
+    return found + (_service_cidr_ranges(new) if grows else [])

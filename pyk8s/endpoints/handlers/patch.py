@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PATCH: JSON patch, merge patch and strategic merge patch.
+"""PATCH: JSON patch, merge patch, strategic merge patch, and server-side apply.
 
 The patch is applied to what is stored, in the version the client named, and again when another
 writer was quicker. The result goes the way of any update. Mirrors apiserver's
@@ -9,6 +9,7 @@ writer was quicker. The result goes the way of any update. Mirrors apiserver's
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from pyk8s.apimachinery import (
@@ -20,15 +21,17 @@ from pyk8s.apimachinery import (
     patchschema,
     strategicpatch,
 )
-from pyk8s.apimachinery.gvk import Object
-from pyk8s.endpoints import bodies, negotiation, options, representation
+from pyk8s.apimachinery.gvk import GroupVersionKind, Object
+from pyk8s.endpoints import bodies, negotiation, options, ownership, representation
 from pyk8s.endpoints.endpoint import Endpoint
 from pyk8s.endpoints.handlers import context_of
 from pyk8s.endpoints.request import Request
+from pyk8s.registry.store import Existing, MakeUpdated
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
 
 Apply = Callable[[Object], Object]
 
@@ -41,34 +44,90 @@ async def patch_subresource(request: Request, endpoint: Endpoint, subresource: s
     media_type = negotiation.body_media_type(
         request.headers.get("content-type", "") or "none", _accepted(endpoint)
     )
-    write = options.write_options(request.query, "PatchOptions")
-    schema = endpoint.patch_schema() if endpoint.patch_schema else None
-    apply = compiled(media_type, await request.body(), schema)
-
-    async def make_updated(existing: Object | None) -> Object:
-        if existing is None:
-            raise errors.not_found(endpoint.resource.group_resource, request.info.name)
-        patched = applied(apply, endpoint.served(existing))
-        obj = bodies.to_typed(request, endpoint, write, patched, [])
-        bodies.check_name(obj, request.info.name, request.info.namespace)
-        obj = endpoint.stored(obj)
-        endpoint.store.strategy.default(obj)
-        return obj
-
+    applying = media_type == APPLY_PATCH
+    write = options.write_options(request.query, "PatchOptions", applying=applying)
+    one = _Patch(request, endpoint, write, subresource)
+    make = await (_applying(one) if applying else _patching(one, media_type))
     written = await endpoint.store.update(
         context_of(request, write),
         request.info.name,
-        make_updated,
+        make,
         subresource=subresource,
-        may_create=False,
+        may_create=applying and not subresource,
     )
-    await representation.send_item(request, endpoint, written.item)
+    await representation.send_item(
+        request, endpoint, written.item, status_code=201 if written.created else 200
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Patch:
+    request: Request
+    endpoint: Endpoint
+    write: options.WriteOptions
+    subresource: str
+
+    def typed(self, document: Object) -> Object:
+        """What a patch made of an object, checked as any body is, in the storage version."""
+        request, endpoint = self.request, self.endpoint
+        obj = bodies.to_typed(request, endpoint, self.write, document, [])
+        bodies.check_name(obj, request.info.name, request.info.namespace)
+        return endpoint.defaulted(obj)
+
+
+async def _patching(one: _Patch, media_type: str) -> MakeUpdated:
+    request, endpoint = one.request, one.endpoint
+    schema = endpoint.patch_schema() if endpoint.patch_schema else None
+    apply = compiled(media_type, await request.body(), schema)
+    by = ownership.writer(request, one.write)
+
+    async def make_updated(existing: Existing | None) -> Object:
+        if existing is None:
+            raise errors.not_found(endpoint.resource.group_resource, request.info.name)
+        obj = one.typed(applied(apply, endpoint.served(existing.copy())))
+        endpoint.track(existing.obj, obj, by, one.subresource)
+        return obj
+
+    return make_updated
+
+
+async def _applying(one: _Patch) -> MakeUpdated:
+    """Server-side apply: the body is merged by who owns what, and may create the object."""
+    request, endpoint = one.request, one.endpoint
+    body = await read_applied(request, one.write, endpoint.gvk)
+    manager = endpoint.field_managers(one.subresource)
+    by = ownership.writer(request, one.write)
+
+    async def make_updated(existing: Existing | None) -> Object:
+        if existing is None and one.subresource:
+            raise errors.not_found(endpoint.resource.group_resource, request.info.name)
+        live = endpoint.served(existing.obj) if existing else None
+        merged = manager.apply(live, body, by)
+        # The result shares with what is stored and with the body, and decoding works in place.
+        return one.typed(codec.decode_json(codec.encode_json(merged)))
+
+    return make_updated
+
+
+async def read_applied(
+    request: Request, write: options.WriteOptions, gvk: GroupVersionKind
+) -> Object:
+    """The applied configuration, which is YAML, of which JSON is a part."""
+    body = await request.body()
+    document, duplicates = bodies.parse(body, negotiation.YAML, write.field_validation, gvk)
+    if duplicates and write.field_validation == options.STRICT:
+        raise errors.bad_request(f"error decoding patch: {duplicates[0]}")
+    if write.field_validation != options.IGNORE:
+        request.warnings += duplicates
+    if not isinstance(document.get("metadata") or {}, dict):
+        raise errors.bad_request("error decoding patch: metadata must be an object")
+    return document
 
 
 def _accepted(endpoint: Endpoint) -> tuple[str, ...]:
     if endpoint.patch_schema is None:
-        return (JSON_PATCH, MERGE_PATCH)
-    return (JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH)
+        return (JSON_PATCH, MERGE_PATCH, APPLY_PATCH)
+    return (JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH, APPLY_PATCH)
 
 
 def compiled(media_type: str, body: bytes, schema: patchschema.PatchSchema | None) -> Apply:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""WATCH: events as they happen, one JSON object a line, until the client or the time is up.
+"""WATCH: events as they happen, one to a line or frame, until the client or the time is up.
 
     Watcher.next_batch -> shared encodings -> one send for all that is pending
 
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from pyk8s.apimachinery import codec, errors
 from pyk8s.apimachinery.gvk import Object
+from pyk8s.apis import protobuf
 from pyk8s.apis.columns import table
 from pyk8s.endpoints import negotiation, options, representation, response
 from pyk8s.endpoints.endpoint import Endpoint
@@ -26,8 +27,8 @@ from pyk8s.registry import translate
 from pyk8s.storage import errors as storage_errors
 from pyk8s.storage import interface as storage
 
-# Only JSON has a framing for streams here; YAML has none upstream either.
-_STREAMED = (negotiation.JSON,)
+# YAML has no framing for streams, here as upstream.
+_STREAMED = (negotiation.JSON, negotiation.PROTOBUF)
 
 Encode = Callable[[storage.WatchEvent], bytes]
 
@@ -38,6 +39,7 @@ class _Stream:
     watcher: storage.Watcher
     encode: Encode
     endpoint: Endpoint
+    media_type: str
 
 
 class Watches:
@@ -62,7 +64,11 @@ class Watches:
         # The old path /watch/…/NAME names one object; the field selector form names none.
         name = request.info.name if len(request.info.parts) > 1 else ""
         wanted = options.list_options(request.query, name, endpoint.convert_field, watch=True)
-        form = negotiation.negotiate(request.headers.get("accept", ""), served=_STREAMED)
+        form = negotiation.negotiate(
+            request.headers.get("accept", ""),
+            served=_STREAMED,
+            plain=negotiation.media_types_of(endpoint.gvk),
+        )
         encode = _encoder(request, endpoint, form)
         try:
             watcher = await endpoint.store.watch(_watch_options(request, wanted))
@@ -73,9 +79,9 @@ class Watches:
             return
         self._watchers.add(watcher)
         try:
-            await response.start_stream(request, form.media_type)
+            await response.start_stream(request, _content_type(form))
             seconds = wanted.timeout_seconds or self._seconds_min * (1 + random.random())
-            await _run(_Stream(request, watcher, encode, endpoint), seconds)
+            await _run(_Stream(request, watcher, encode, endpoint, form.media_type), seconds)
         finally:
             self._watchers.discard(watcher)
             watcher.close()
@@ -112,70 +118,96 @@ async def _pump(stream: _Stream) -> None:
     except storage_errors.StorageError as error:
         resource = stream.endpoint.resource.group_resource
         status = translate.status_error(error, resource, "", "watch").status
-        await response.send_chunk(request, _line("ERROR", codec.encode_json(status)))
+        await response.send_chunk(request, _encoded("ERROR", status, stream.media_type))
 
 
 async def _send_expired(
     request: Request, form: negotiation.Negotiated, error: errors.StatusError
 ) -> None:
     """A start that lies before the kept history: upstream answers 200 and tells it inside."""
-    await response.start_stream(request, form.media_type)
-    await response.send_chunk(request, _line("ERROR", codec.encode_json(error.status)))
+    await response.start_stream(request, _content_type(form))
+    await response.send_chunk(request, _encoded("ERROR", error.status, form.media_type))
     await response.end_stream(request)
 
 
 # --- encoding
 
 
-def _line(type: str, obj: bytes) -> bytes:
+def _content_type(form: negotiation.Negotiated) -> str:
+    return (
+        form.media_type
+        if form.media_type == negotiation.JSON
+        else f"{form.media_type};stream=watch"
+    )
+
+
+def _framed(type: str, obj: bytes, media_type: str) -> bytes:
+    """A line of JSON, or a frame of protobuf."""
+    if media_type == negotiation.PROTOBUF:
+        return protobuf.encode_watch_event(type, obj)
     return b'{"type":"%b","object":%b}\n' % (type.encode(), obj)
+
+
+def _encoded(type: str, obj: Object, media_type: str) -> bytes:
+    return _framed(type, response.encode(obj, media_type), media_type)
 
 
 def _encoder(request: Request, endpoint: Endpoint, form: negotiation.Negotiated) -> Encode:
     if form.target == "Table":
         return _TableEncoder(request, endpoint, form.target_version)
     if form.target == "PartialObjectMetadata":
-        return _metadata_encoder(endpoint, form.target_version)
+        return _metadata_encoder(endpoint, form)
     if form.target:
         raise errors.not_acceptable(_STREAMED)
-    return _json_encoder(endpoint)
+    return _object_encoder(endpoint, form.media_type)
 
 
-def _json_encoder(endpoint: Endpoint) -> Encode:
+def _object_encoder(endpoint: Endpoint, media_type: str) -> Encode:
     """One encoding for all watchers of this version, kept with the event."""
-    served = endpoint.from_storage
-    memo = endpoint.resource.gvr
+    show = _json_of(endpoint) if media_type == negotiation.JSON else _protobuf_of(endpoint)
+    memo = (media_type, endpoint.resource.gvr)
 
     def encode(event: storage.WatchEvent) -> bytes:
-        line = event.encodings.get(memo)
-        if line is None:
+        frame = event.encodings.get(memo)
+        if frame is None:
             item = event.item
             if item is None:
                 bookmark = _bookmark(event, endpoint.resource.kind, endpoint.resource.group_version)
-                line = _line(event.type, codec.encode_json(bookmark))
-            elif served is None:
-                line = _line(event.type, item.data)
+                frame = _encoded(event.type, bookmark, media_type)
             else:
-                line = _line(event.type, codec.encode_json(served(item.object())))
-            event.encodings[memo] = line
-        return line
+                frame = _framed(event.type, show(item), media_type)
+            event.encodings[memo] = frame
+        return frame
 
     return encode
 
 
-def _metadata_encoder(endpoint: Endpoint, version: str) -> Encode:
-    memo = ("PartialObjectMetadata", version)
+def _json_of(endpoint: Endpoint) -> Callable[[storage.Item], bytes]:
+    served = endpoint.from_storage
+    if served is None:
+        return lambda item: item.data
+    return lambda item: codec.encode_json(served(item.object()))
+
+
+def _protobuf_of(endpoint: Endpoint) -> Callable[[storage.Item], bytes]:
+    kind = endpoint.gvk
+    return lambda item: protobuf.wrap(representation.message(endpoint, item), kind)
+
+
+def _metadata_encoder(endpoint: Endpoint, form: negotiation.Negotiated) -> Encode:
+    version, media_type = form.target_version, form.media_type
+    memo = ("PartialObjectMetadata", version, media_type)
 
     def encode(event: storage.WatchEvent) -> bytes:
-        line = event.encodings.get(memo)
-        if line is None:
+        frame = event.encodings.get(memo)
+        if frame is None:
             if event.item is None:
                 kind, api_version = "PartialObjectMetadata", f"meta.k8s.io/{version}"
                 obj = _bookmark(event, kind, api_version)
             else:
                 obj = table.partial_object_metadata(event.item.object(), version)
-            line = event.encodings[memo] = _line(event.type, codec.encode_json(obj))
-        return line
+            frame = event.encodings[memo] = _encoded(event.type, obj, media_type)
+        return frame
 
     return encode
 
@@ -195,7 +227,7 @@ class _TableEncoder:
         if self._described:
             shown = table.without_headers(shown)
         self._described = True
-        return _line(event.type, codec.encode_json(shown))
+        return _encoded(event.type, shown, negotiation.JSON)
 
     def _rows(self, event: storage.WatchEvent) -> Object:
         if event.item is not None:

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The Strategy of Services.
 
-    default -> prepare -> [allocators] -> validate
+    default -> prepare -> [registry.services] -> validate
 
 Preparation brings clusterIP and clusterIPs together, keeps what an update left out, and drops
-what the new type has no use for. It gives nothing out: the allocators of cluster IPs and node
-ports are stateful, so they come between preparation and validation, and ask the questions of
-`apis.services` and `apis.validation.services.validate_cluster_ips`. A Service that no allocator
-has seen has no cluster IP and no node port.
+what the new type has no use for. It gives nothing out: the pools of cluster IPs and node ports
+are stateful, so they stand in `registry.services`, between preparation and validation. A Service
+that no pool has seen has no cluster IP and no node port.
 """
 
 from __future__ import annotations
@@ -85,11 +84,16 @@ def _keep_allocated(new: Spec, old: Spec) -> None:
         same = new.get("clusterIP") == old.get("clusterIP")
         if not new.get("clusterIPs") and same and old.get("clusterIPs"):
             new["clusterIPs"] = list(old["clusterIPs"])
-    if services.needs_node_port(old) and services.needs_node_port(new):
+    if _may_have_node_ports(old) and _may_have_node_ports(new):
         _keep_node_ports(new, old)
     checked = services.needs_health_check(old) and services.needs_health_check(new)
     if checked and not new.get("healthCheckNodePort") and old.get("healthCheckNodePort"):
         new["healthCheckNodePort"] = old["healthCheckNodePort"]
+
+
+def _may_have_node_ports(spec: Spec) -> bool:
+    """A load balancer that is given none keeps those it names."""
+    return spec.get("type") in (services.NODE_PORT, services.LOAD_BALANCER)
 
 
 def _keep_node_ports(new: Spec, old: Spec) -> None:

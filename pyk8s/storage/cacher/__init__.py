@@ -24,7 +24,7 @@ from pyk8s.storage import interface
 
 def open(options: interface.EtcdOptions) -> interface.Backend:
     """The contract fulfilled from memory, over etcd."""
-    # gRPC is slow to import, and whoever only wants a name from here need not pay for it.
+    # protobuf is slow to import, and whoever only wants a name from here need not pay for it.
     from pyk8s.storage.cacher import store
 
     return store.Cacher(options)

@@ -87,7 +87,7 @@ class Channel:
         # predicate is None, all of those are wanted.
         self._scope = scope
         self._predicate = predicate
-        self._fields_of = config.fields_of
+        self._config = config
         self._backlog = backlog
         self._events: list[WatchEvent] = []
         # Position of the first event in the log, and of the one that will be appended next.
@@ -171,7 +171,7 @@ class Channel:
     def _selects(self, item: Item | None) -> bool:
         if item is None:
             return False
-        return self._predicate is None or self._predicate.matches(item, self._fields_of)
+        return self._predicate is None or self._predicate.matches(item, self._config)
 
     def _caught_up(self) -> None:
         self._behind -= 1

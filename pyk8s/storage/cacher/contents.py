@@ -42,7 +42,7 @@ class KeyOrder:
         else:
             self._removed.add(key)
 
-    def keys(self) -> Sequence[str]:
+    def in_order(self) -> Sequence[str]:
         """In order; valid until the next change."""
         if self._removed:
             self._keys = [key for key in self._keys if key not in self._removed]
@@ -61,6 +61,8 @@ class Contents:
         self._config = config
         self._items: dict[str, Item] = {}
         self._namespaces: dict[str, KeyOrder] = {}
+        # In the order of keys, where the slash behind the name counts: a-b/ comes before a/.
+        self._namespace_order = KeyOrder()
         self._indexes: dict[str, dict[str, KeyOrder]] = {name: {} for name in config.indexes}
 
     def __len__(self) -> int:
@@ -75,7 +77,10 @@ class Contents:
         previous = self._items.get(key)
         self._items[key] = item
         if previous is None:
-            _add(self._namespaces, self.namespace_of(key), key)
+            namespace = self.namespace_of(key)
+            if namespace not in self._namespaces:
+                self._namespace_order.add(namespace + "/")
+            _add(self._namespaces, namespace, key)
         if self._indexes:
             self._reindex(key, previous, item)
         return previous
@@ -84,7 +89,10 @@ class Contents:
         """Returns the state that was removed, None where there was none."""
         previous = self._items.pop(key, None)
         if previous is not None:
-            _remove(self._namespaces, self.namespace_of(key), key)
+            namespace = self.namespace_of(key)
+            _remove(self._namespaces, namespace, key)
+            if namespace not in self._namespaces:
+                self._namespace_order.remove(namespace + "/")
             if self._indexes:
                 self._reindex(key, previous, None)
         return previous
@@ -98,8 +106,7 @@ class Contents:
 
     def indexed_values(self, item: Item) -> Iterable[tuple[str, str]]:
         """The indexed fields of an object and their values."""
-        _, values = item.attributes(self._config.fields_of)
-        return ((name, values.get(name, "")) for name in self._indexes)
+        return zip(self._indexes, item.indexed(self._config), strict=True)
 
     def key_of(self, namespace: str, predicate: Predicate) -> str | None:
         """The one key a selection can mean, where it names the object; else None."""
@@ -137,26 +144,21 @@ class Contents:
             order = self._namespaces.get(namespace)
             return list(map(get, _from(order, start))) if order else []
         items: list[Item] = []
-        # In the order of keys, where the slash behind the name counts: a-b/ comes before a/.
-        for name in sorted(self._namespaces, key=lambda name: name + "/"):
-            items.extend(map(get, _from(self._namespaces[name], start)))
+        for name in self._namespace_order.in_order():
+            items.extend(map(get, _from(self._namespaces[name[:-1]], start)))
         return items
 
     def _reindex(self, key: str, previous: Item | None, item: Item | None) -> None:
-        before = dict(self.indexed_values(previous)) if previous else {}
-        now = dict(self.indexed_values(item)) if item else {}
-        for name, index in self._indexes.items():
-            old, new = before.get(name), now.get(name)
-            if old == new:
-                continue
-            if old is not None:
-                _remove(index, old, key)
-            if new is not None:
-                _add(index, new, key)
+        before = set(self.indexed_values(previous)) if previous else set()
+        now = set(self.indexed_values(item)) if item else set()
+        for name, value in before - now:
+            _remove(self._indexes[name], value, key)
+        for name, value in now - before:
+            _add(self._indexes[name], value, key)
 
 
 def _from(order: KeyOrder, start: str) -> Sequence[str]:
-    keys = order.keys()
+    keys = order.in_order()
     if not keys or keys[0] >= start:
         return keys
     return keys[bisect_left(keys, start) :]

@@ -112,7 +112,6 @@ class Feed:
             await backoff.wait()
 
     async def _follow_once(self, backoff: _Backoff) -> None:
-        """Returns when the stream was closed by `distrust`."""
         revision = await self._keyspace.revision()
         if self._is_distrusted or revision < self._progress.revision:
             self._start_over(revision)
@@ -123,9 +122,6 @@ class Feed:
             while True:
                 self._apply(await self._stream.next())
                 backoff.reset()
-        except asyncio.CancelledError:
-            if not self._is_distrusted or _is_cancelling():
-                raise
         finally:
             self._stream.close()
             self._stream = None
@@ -221,8 +217,3 @@ def _tell(task: asyncio.Task[None]) -> None:
         _log.critical(
             "A task of the watch cache failed: %s", task.get_name(), exc_info=task.exception()
         )
-
-
-def _is_cancelling() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0

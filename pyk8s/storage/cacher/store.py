@@ -161,8 +161,14 @@ class CachedStorage:
         await self._wait_for(None)
         return self._cache.get(key)
 
-    def written(self, item: Item, obj: Object) -> Item:
-        return self._cache.written(item, obj)
+    def expect(self, key: str, stored: bytes, obj: Object) -> None:
+        self._cache.expect(key, stored, obj)
+
+    def forget(self, key: str) -> None:
+        self._cache.forget(key)
+
+    def written(self, key: str, stored: bytes, obj: Object, revision: int) -> Item:
+        return self._cache.written(key, stored, obj, revision)
 
     async def _wait_for(self, at_least: int | None) -> None:
         """Until memory holds a state of at least that revision, None for what etcd has now.

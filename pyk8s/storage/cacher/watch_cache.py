@@ -32,6 +32,7 @@ from pyk8s.storage.interface import (
     ResourceConfig,
     WatchEvent,
     WatchOptions,
+    index_values,
 )
 
 # What a key holds: an object, nothing, or a value that cannot be read.
@@ -55,6 +56,8 @@ class WatchCache:
         self._unreadable: dict[str, errors.Corrupt] = {}
         # Complete up to here while the cache is not ready.
         self._lost_at = 0
+        # Being written by this process: the stored form, and the values of indexed fields.
+        self._expected: dict[str, tuple[bytes, tuple[str, ...]]] = {}
         # Written by this process and not yet seen in the feed.
         self._written: dict[str, Item] = {}
         self._corrupt: dict[str, errors.Corrupt] = {}
@@ -155,17 +158,26 @@ class WatchCache:
             self._corrupt[key] = state
         return self._contents.remove(key)
 
-    def written(self, item: Item, obj: Object) -> Item:
-        """This process wrote an object: its event need not be decoded. Returns the Item to
-        answer with, the cached one where the event was quicker."""
-        cached = self._contents.get(item.key)
-        if cached is not None and cached.revision == item.revision:
+    def expect(self, key: str, stored: bytes, obj: Object) -> None:
+        """This process is about to write an object: its event need not be decoded for indexes.
+        Of several writes of one key the last one is expected."""
+        if self.config.indexes:
+            self._expected[key] = stored, index_values(self.config, obj)
+
+    def forget(self, key: str) -> None:
+        self._expected.pop(key, None)
+
+    def written(self, key: str, stored: bytes, obj: Object, revision: int) -> Item:
+        """This process wrote an object. Returns the Item to answer with: the cached one where
+        the event was quicker, else the one that the cache will take when the event comes."""
+        cached = self._contents.get(key)
+        if cached is not None and cached.revision == revision:
             return cached
-        if item.revision > self._progress.revision:
+        item = Item(key, revision, encoding.show(stored, revision))
+        if revision > self._progress.revision:
             if self.config.indexes:
-                labels = dict(obj["metadata"].get("labels") or {})
-                item.remember_attributes(labels, self.config.fields_of(obj))
-            self._written[item.key] = item
+                item.note_indexed(index_values(self.config, obj))
+            self._written[key] = item
         return item
 
     def _state_of(self, key: str, value: bytes | None, revision: int) -> State:
@@ -174,6 +186,11 @@ class WatchCache:
             del self._written[key]
             if written.revision == revision and value is not None:
                 return written
+        expected = self._expected.get(key)
+        if expected is not None and expected[0] == value:
+            item = Item(key, revision, encoding.show(value, revision))
+            item.note_indexed(expected[1])
+            return item
         return self._read(key, value, revision)
 
     def _read(self, key: str, value: bytes | None, revision: int) -> State:
@@ -182,7 +199,7 @@ class WatchCache:
         try:
             item = Item(key, revision, encoding.show_foreign(key, value, revision))
             if self.config.indexes:
-                item.attributes(self.config.fields_of)
+                item.indexed(self.config)
         except errors.Corrupt as error:
             return error
         return item
@@ -226,15 +243,15 @@ class WatchCache:
         if predicate.is_everything:
             items = candidates[:limit] if limit else candidates
             return items, len(items)
-        fields_of = self.config.fields_of
+        config = self.config
         if not limit:
-            found = [item for item in candidates if predicate.matches(item, fields_of)]
+            found = [item for item in candidates if predicate.matches(item, config)]
             return found, len(candidates)
         found = []
         for looked_at, item in enumerate(candidates):
             if len(found) == limit:
                 return found, looked_at
-            if predicate.matches(item, fields_of):
+            if predicate.matches(item, config):
                 found.append(item)
         return found, len(candidates)
 
@@ -263,11 +280,11 @@ class WatchCache:
         prefix = paging.prefix_of(self.config, namespace)
         self._check_readable(prefix)
         candidates = self._contents.candidates(namespace, predicate, prefix)
-        revision, fields_of = self.revision, self.config.fields_of
+        revision = self.revision
 
         def events() -> Iterator[WatchEvent]:
             for item in candidates:
-                if predicate.matches(item, fields_of):
+                if predicate.matches(item, self.config):
                     yield WatchEvent(ADDED, item.revision, item)
             if plan.ends_state:
                 yield WatchEvent(BOOKMARK, revision, None, initial_events_end=True)

@@ -1,53 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The connection to an etcd cluster: one gRPC channel per endpoint, used one at a time.
+"""The connection to an etcd cluster: one channel per endpoint, used one at a time.
 
 A call goes to the current endpoint. When that one is unreachable, the next becomes current, and
 the call is tried there too if it certainly had no effect. Every call ends: with an answer, or
-with a storage error within its timeout. gRPC keeps reconnecting underneath, so that service goes
-on by itself once etcd is back.
+with a storage error within its timeout. Once etcd is back, the next call finds it.
 """
 
 from __future__ import annotations
 
-import pathlib
-from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
-
-import grpc
-import grpc.aio
-from aetcd.rpc import rpc_pb2_grpc
 
 from pyk8s.storage import errors
+from pyk8s.storage.etcd.channel import Channel
+from pyk8s.storage.etcd.http2 import RpcError
+from pyk8s.storage.etcd.messages import Method
 from pyk8s.storage.interface import EtcdOptions
 
 CALL_TIMEOUT_SECONDS = 10.0
 
-_CHANNEL_OPTIONS = (
-    # A page of a range read can be much larger than gRPC's 4 MiB.
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.max_send_message_length", -1),
-    # Found dead within 40 s without traffic, as upstream's client does.
-    ("grpc.keepalive_time_ms", 30_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.max_pings_without_data", 0),
-    # gRPC's own limit is two minutes; etcd comes back sooner than that.
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 2_000),
-    # Channels to the same address would otherwise share one connection across backends.
-    ("grpc.use_local_subchannel_pool", 1),
-)
-
-# Refusals that etcd or gRPC give before anything was proposed to the cluster.
+# Refusals that etcd gives before anything is proposed to the cluster.
 _NOT_ACTED = (
-    "failed to connect to all addresses",
     "etcdserver: no leader",
     "etcdserver: not leader",
     "etcdserver: too many requests",
     "etcdserver: raft member is removed",
-    "etcdserver: learner",
     "etcdserver: rpc not supported for learner",
 )
 
@@ -60,118 +36,71 @@ class LeaseNotFound(errors.StorageError):
     """The lease of a put has run out; nothing was written."""
 
 
-class Stubs:
-    """The services of one endpoint."""
-
-    def __init__(self, channel: grpc.aio.Channel) -> None:
-        self.channel = channel
-        self.kv = rpc_pb2_grpc.KVStub(channel)
-        self.watch = rpc_pb2_grpc.WatchStub(channel)
-        self.lease = rpc_pb2_grpc.LeaseStub(channel)
-
-
 class Client:
-    """Connects lazily. Used from one event loop."""
+    """Connects when first used. Used from one event loop."""
 
     def __init__(self, options: EtcdOptions, timeout_seconds: float = CALL_TIMEOUT_SECONDS) -> None:
         self.timeout_seconds = timeout_seconds
-        self._options = options
-        self._endpoints: list[Stubs] = []
-        self._attempts = len(options.servers)
+        self._channels = [Channel(url, options) for url in options.servers]
         self._current = 0
 
     @property
-    def stubs(self) -> Stubs:
-        """The current endpoint. Channels belong to the event loop that first uses them."""
-        if not self._endpoints:
-            options = self._options
-            self._endpoints = [Stubs(_channel(url, options)) for url in options.servers]
-        return self._endpoints[self._current]
+    def channel(self) -> Channel:
+        """The current endpoint."""
+        return self._channels[self._current]
 
     async def close(self) -> None:
-        for endpoint in self._endpoints:
-            await endpoint.channel.close()
-        self._endpoints = []
+        for channel in self._channels:
+            await channel.close()
 
-    def fail_over(self, failed: Stubs) -> None:
+    def fail_over(self, failed: Channel) -> None:
         """Leave an endpoint that does not answer, unless somebody left it already."""
-        if self.stubs is failed:
-            self._current = (self._current + 1) % self._attempts
+        if self.channel is failed:
+            self._current = (self._current + 1) % len(self._channels)
 
-    async def read(self, method: Callable[[Stubs], Any], request: Any) -> Any:
+    async def read(self, method: Method, request: Any) -> Any:
         """A call without effect; tried at each endpoint until one answers. Raises Unavailable."""
-        for attempt in range(self._attempts):
-            stubs = self.stubs
-            try:
-                return await method(stubs)(request, timeout=self.timeout_seconds)
-            except grpc.aio.AioRpcError as error:
-                translated = translate(error, is_write=False)
-                if not isinstance(translated, errors.Unavailable):
-                    raise translated from error
-                self.fail_over(stubs)
-                if attempt + 1 == self._attempts:
-                    raise translated from error
-        raise AssertionError("there is at least one endpoint")
+        return await self._call(method, request, is_write=False)
 
-    async def write(self, method: Callable[[Stubs], Any], request: Any) -> Any:
+    async def write(self, method: Method, request: Any) -> Any:
         """A call with an effect; tried again only where it certainly had none. Raises
         OutcomeUnknown when it may have happened."""
-        for attempt in range(self._attempts):
-            stubs = self.stubs
+        return await self._call(method, request, is_write=True)
+
+    async def _call(self, method: Method, request: Any, *, is_write: bool) -> Any:
+        encoded = request.SerializeToString()
+        left = len(self._channels)
+        while True:
+            channel = self.channel
             try:
-                return await method(stubs)(request, timeout=self.timeout_seconds)
-            except grpc.aio.AioRpcError as error:
-                translated = translate(error, is_write=True)
+                answer = await channel.call(method.path, encoded, self.timeout_seconds)
+            except RpcError as error:
+                translated = translate(error, is_write=is_write)
                 if isinstance(translated, errors.Unavailable | errors.OutcomeUnknown):
-                    self.fail_over(stubs)
-                if attempt + 1 == self._attempts or not isinstance(translated, errors.Unavailable):
+                    self.fail_over(channel)
+                left -= 1
+                if not left or not isinstance(translated, errors.Unavailable):
                     raise translated from error
-        raise AssertionError("there is at least one endpoint")
+            else:
+                return method.response.FromString(answer)
 
 
-def translate(error: grpc.aio.AioRpcError, *, is_write: bool) -> errors.StorageError:
-    """What an answer that is not OK means for the caller. The texts are etcd's `rpctypes`."""
-    code, details = error.code(), error.details() or ""
-    if "required revision has been compacted" in details:
-        return errors.ResourceExpired(details)
-    if "required revision is a future revision" in details:
-        return FutureRevision(details)
-    if "request is too large" in details or "larger than max" in details:
-        return errors.TooLarge(details)
-    if "database space exceeded" in details:
-        return errors.OutOfSpace(details)
-    if "requested lease not found" in details:
-        return LeaseNotFound(details)
-    if is_write and not details.startswith(_NOT_ACTED) and code in _UNDECIDED:
-        return errors.OutcomeUnknown(f"etcd: {details or code.name}")
-    return errors.Unavailable(f"etcd: {details or code.name}")
+def translate(error: RpcError, *, is_write: bool) -> errors.StorageError:
+    """What a failed call means for the caller. The texts are etcd's `rpctypes`."""
+    text = error.message
+    for phrase, meaning in _MEANINGS.items():
+        if phrase in text:
+            return meaning(text)
+    if is_write and error.acted and not text.startswith(_NOT_ACTED):
+        return errors.OutcomeUnknown(f"etcd: {text or error.code}")
+    return errors.Unavailable(f"etcd: {text or error.code}")
 
 
-_UNDECIDED = frozenset(
-    (
-        grpc.StatusCode.UNAVAILABLE,
-        grpc.StatusCode.DEADLINE_EXCEEDED,
-        grpc.StatusCode.CANCELLED,
-        grpc.StatusCode.UNKNOWN,
-        grpc.StatusCode.INTERNAL,
-    )
-)
-
-
-def _channel(url: str, options: EtcdOptions) -> grpc.aio.Channel:
-    if url.startswith("unix:"):
-        return grpc.aio.insecure_channel(url, options=_CHANNEL_OPTIONS)
-    parts = urlsplit(url if "://" in url else f"http://{url}")
-    target = parts.netloc if parts.port else f"{parts.netloc}:2379"
-    if parts.scheme != "https":
-        return grpc.aio.insecure_channel(target, options=_CHANNEL_OPTIONS)
-    credentials = grpc.ssl_channel_credentials(
-        root_certificates=_read(options.ca_file),
-        private_key=_read(options.key_file),
-        certificate_chain=_read(options.cert_file),
-    )
-    return grpc.aio.secure_channel(target, credentials, options=_CHANNEL_OPTIONS)
-
-
-def _read(path: str) -> bytes | None:
-    return pathlib.Path(path).read_bytes() if path else None
+_MEANINGS: dict[str, type[errors.StorageError]] = {
+    "required revision has been compacted": errors.ResourceExpired,
+    "required revision is a future revision": FutureRevision,
+    "request is too large": errors.TooLarge,
+    "larger than max": errors.TooLarge,
+    "database space exceeded": errors.OutOfSpace,
+    "requested lease not found": LeaseNotFound,
+}

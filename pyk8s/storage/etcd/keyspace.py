@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from aetcd.rpc import rpc_pb2 as rpc
-
-from pyk8s.storage.etcd.client import Client, Stubs
+from pyk8s.storage.etcd import messages as rpc
+from pyk8s.storage.etcd.client import Client
 
 
 class KeyValue(NamedTuple):
@@ -53,12 +52,12 @@ class Keyspace:
     async def revision(self) -> int:
         """The store's current revision, linearizable: at least that of any write acknowledged
         before the call."""
-        response = await self._client.read(_range_method, _PROBE)
+        response = await self._client.read(rpc.RANGE, _PROBE)
         return int(response.header.revision)
 
     async def get(self, key: str) -> tuple[KeyValue | None, int]:
         """The key's current state and the store's revision, linearizable."""
-        response = await self._client.read(_range_method, rpc.RangeRequest(key=key.encode()))
+        response = await self._client.read(rpc.RANGE, rpc.RangeRequest(key=key.encode()))
         found = _key_value(response.kvs[0]) if response.kvs else None
         return found, response.header.revision
 
@@ -68,13 +67,13 @@ class Keyspace:
         request = rpc.RangeRequest(
             key=start.encode(), range_end=end, limit=limit, revision=revision
         )
-        response = await self._client.read(_range_method, request)
+        response = await self._client.read(rpc.RANGE, request)
         key_values = [_key_value(kv) for kv in response.kvs]
         return Range(key_values, response.header.revision, response.count, response.more)
 
     async def count(self, prefix: str) -> int:
         request = rpc.RangeRequest(key=prefix.encode(), range_end=end_of(prefix), count_only=True)
-        response = await self._client.read(_range_method, request)
+        response = await self._client.read(rpc.RANGE, request)
         return int(response.count)
 
     async def put_if(self, key: str, value: bytes, *, revision: int, lease: int = 0) -> WriteResult:
@@ -90,11 +89,11 @@ class Keyspace:
 
     async def _write_if(self, key: bytes, revision: int, operation: Any) -> WriteResult:
         request = rpc.TxnRequest(
-            compare=[rpc.Compare(key=key, target=rpc.Compare.MOD, mod_revision=revision)],
+            compare=[rpc.Compare(key=key, target=rpc.COMPARE_MOD_REVISION, mod_revision=revision)],
             success=[operation],
             failure=[rpc.RequestOp(request_range=rpc.RangeRequest(key=key))],
         )
-        response = await self._client.write(_txn_method, request)
+        response = await self._client.write(rpc.TXN, request)
         if response.succeeded:
             return WriteResult(response.header.revision, None)
         found = response.responses[0].response_range.kvs
@@ -105,11 +104,11 @@ class Keyspace:
         written now, and the store's revision."""
         encoded = key.encode()
         request = rpc.TxnRequest(
-            compare=[rpc.Compare(key=encoded, target=rpc.Compare.VERSION, version=version)],
+            compare=[rpc.Compare(key=encoded, target=rpc.COMPARE_VERSION, version=version)],
             success=[rpc.RequestOp(request_put=rpc.PutRequest(key=encoded, value=value))],
             failure=[rpc.RequestOp(request_range=rpc.RangeRequest(key=encoded))],
         )
-        response = await self._client.write(_txn_method, request)
+        response = await self._client.write(rpc.TXN, request)
         if response.succeeded:
             return True, version + 1, response.header.revision
         found = response.responses[0].response_range.kvs
@@ -118,11 +117,11 @@ class Keyspace:
     async def compact(self, revision: int) -> None:
         """Forget what was overwritten before `revision`. Raises ResourceExpired where somebody
         was quicker."""
-        await self._client.write(_compact_method, rpc.CompactionRequest(revision=revision))
+        await self._client.write(rpc.COMPACT, rpc.CompactionRequest(revision=revision))
 
     async def grant_lease(self, ttl_seconds: int) -> int:
         request = rpc.LeaseGrantRequest(TTL=ttl_seconds)
-        response = await self._client.write(_lease_grant_method, request)
+        response = await self._client.write(rpc.LEASE_GRANT, request)
         return int(response.ID)
 
 
@@ -130,22 +129,6 @@ def end_of(prefix: str) -> bytes:
     """The end of the range of all keys with a prefix. No key ends in 0xff: they are UTF-8."""
     encoded = prefix.encode()
     return encoded[:-1] + bytes((encoded[-1] + 1,))
-
-
-def _range_method(stubs: Stubs) -> Any:
-    return stubs.kv.Range
-
-
-def _txn_method(stubs: Stubs) -> Any:
-    return stubs.kv.Txn
-
-
-def _compact_method(stubs: Stubs) -> Any:
-    return stubs.kv.Compact
-
-
-def _lease_grant_method(stubs: Stubs) -> Any:
-    return stubs.lease.LeaseGrant
 
 
 def _key_value(kv: Any) -> KeyValue:

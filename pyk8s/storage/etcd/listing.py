@@ -86,6 +86,6 @@ def _take(
             return position
         item = item_of(kv)
         assert item is not None, "a key that was read has a value"
-        if predicate.matches(item, config.fields_of):
+        if predicate.matches(item, config):
             items.append(item)
     return len(key_values)

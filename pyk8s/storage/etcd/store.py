@@ -8,7 +8,7 @@ one test suite runs on both.
 from __future__ import annotations
 
 from pyk8s.apimachinery.gvk import Object
-from pyk8s.storage import errors, paging, versioner
+from pyk8s.storage import encoding, errors, paging, versioner
 from pyk8s.storage.etcd import compactor, listing, watching, writes
 from pyk8s.storage.etcd.client import Client
 from pyk8s.storage.etcd.keyspace import Keyspace
@@ -128,5 +128,11 @@ class _NoCache:
         found, _ = await self._keyspace.get(key)
         return writes.item_of(found)
 
-    def written(self, item: Item, obj: Object) -> Item:
-        return item
+    def expect(self, key: str, stored: bytes, obj: Object) -> None:
+        pass
+
+    def forget(self, key: str) -> None:
+        pass
+
+    def written(self, key: str, stored: bytes, obj: Object, revision: int) -> Item:
+        return Item(key, revision, encoding.show(stored, revision))

@@ -11,18 +11,16 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import grpc.aio
-from aetcd.rpc import rpc_pb2 as rpc
-
 from pyk8s.storage import errors
 from pyk8s.storage.etcd import client as etcd_client
+from pyk8s.storage.etcd import http2, messages
+from pyk8s.storage.etcd.channel import Channel
 from pyk8s.storage.etcd.keyspace import KeyValue
 
 # The range of every key there is.
 ALL_KEYS = (b"\0", b"\0")
 
 _METADATA = (("hasleader", "true"),)
-_DELETE = 1
 
 
 class Change(NamedTuple):
@@ -38,10 +36,10 @@ class Change(NamedTuple):
 class Stream:
     """One open watch, read by one task."""
 
-    def __init__(self, client: etcd_client.Client) -> None:
+    def __init__(self, client: etcd_client.Client, channel: Channel, answers: http2.Stream) -> None:
         self._client = client
-        self._stubs = client.stubs
-        self._call = self._stubs.watch.Watch(metadata=_METADATA)
+        self._channel = channel
+        self._answers = answers
 
     @classmethod
     async def open(
@@ -53,35 +51,39 @@ class Stream:
         with_previous: bool = False,
     ) -> Stream:
         """Returns once etcd has taken the watch. Raises Unavailable."""
-        create = rpc.WatchCreateRequest(
+        create = messages.WatchCreateRequest(
             key=key_range[0],
             range_end=key_range[1],
             start_revision=start_revision,
             prev_kv=with_previous,
         )
-        stream = cls(client)
+        request = messages.WatchRequest(create_request=create).SerializeToString()
+        channel = client.channel
         try:
             async with asyncio.timeout(client.timeout_seconds):
-                await stream._call.write(rpc.WatchRequest(create_request=create))
-                await stream.next()
-        except (TimeoutError, asyncio.InvalidStateError, grpc.aio.AioRpcError) as error:
-            client.fail_over(stream._stubs)
-            raise errors.Unavailable("etcd: a watch could not be opened") from error
-        except BaseException:
-            stream.close()
-            raise
+                answers = await channel.stream(messages.WATCH.path, request, _METADATA)
+                stream = cls(client, channel, answers)
+                try:
+                    await stream.next()
+                except BaseException:
+                    stream.close()
+                    raise
+        except (TimeoutError, http2.RpcError) as error:
+            client.fail_over(channel)
+            raise errors.Unavailable(f"etcd: a watch could not be opened: {error}") from error
         return stream
 
     async def next(self) -> Sequence[Change]:
         """The next changes, complete up to the last one's revision. Raises ResourceExpired when
         the start is compacted, Unavailable when the connection or the leader is lost."""
         try:
-            response = await self._call.read()
-        except grpc.aio.AioRpcError as error:
-            self._client.fail_over(self._stubs)
+            answer = await self._answers.read()
+        except http2.RpcError as error:
+            self._client.fail_over(self._channel)
             raise etcd_client.translate(error, is_write=False) from error
-        if response is grpc.aio.EOF:
+        if answer is None:
             raise errors.Unavailable("etcd: the watch ended")
+        response = messages.WATCH.response.FromString(answer)
         if response.canceled:
             if response.compact_revision:
                 raise errors.ResourceExpired("required revision has been compacted")
@@ -89,13 +91,13 @@ class Stream:
         return [_change(event) for event in response.events]
 
     def close(self) -> None:
-        """Wakes a waiting `next`, which then raises CancelledError."""
-        self._call.cancel()
+        """Wakes a waiting `next`, which then raises Unavailable."""
+        self._answers.cancel()
 
 
 def _change(event: Any) -> Change:
     kv = event.kv
-    value = None if event.type == _DELETE else kv.value
+    value = None if event.type == messages.EVENT_DELETE else kv.value
     previous = None
     if event.HasField("prev_kv"):
         old = event.prev_kv

@@ -7,7 +7,6 @@ remembered here.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 
 from pyk8s.storage import errors, paging, versioner, watchplan
@@ -80,10 +79,6 @@ class EtcdWatcher:
             except errors.Unavailable:
                 self.close()
                 return []
-            except asyncio.CancelledError:
-                if self._closed:
-                    return []
-                raise
             events = [event for change in changes if (event := self._event(change))]
             self._revision = changes[-1].revision if changes else self._revision
         return events
@@ -108,7 +103,7 @@ class EtcdWatcher:
 
     def _selects(self, item: Item | None) -> bool:
         predicate = self._options.predicate
-        return item is not None and predicate.matches(item, self._config.fields_of)
+        return item is not None and predicate.matches(item, self._config)
 
 
 def _item(key: str, value: bytes | None, revision: int) -> Item | None:

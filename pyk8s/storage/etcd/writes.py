@@ -39,8 +39,16 @@ class State(Protocol):
         """The state now, linearizable; None where the key does not exist."""
         ...
 
-    def written(self, item: Item, obj: Object) -> Item:
-        """Takes note of a write and says which Item to answer with."""
+    def expect(self, key: str, stored: bytes, obj: Object) -> None:
+        """A write of this is on its way: its event may well arrive before its answer."""
+        ...
+
+    def forget(self, key: str) -> None:
+        """The write on its way was answered, one way or the other."""
+        ...
+
+    def written(self, key: str, stored: bytes, obj: Object, revision: int) -> Item:
+        """The write succeeded; says which Item to answer with."""
         ...
 
 
@@ -89,10 +97,10 @@ class Writer:
 
     async def create(self, key: str, obj: Object) -> Item:
         stored = encoding.encode(obj)
-        result = await self._put(key, stored, 0)
+        result = await self._put(key, stored, obj, 0)
         if not result.revision:
             raise errors.KeyExists(key)
-        return self._written(key, stored, obj, result.revision)
+        return self._state.written(key, stored, obj, result.revision)
 
     async def guaranteed_update(
         self,
@@ -122,9 +130,9 @@ class Writer:
                 if await start.moved():
                     continue
                 return current
-            result = await self._put(key, stored, current.revision if current else 0)
+            result = await self._put(key, stored, updated, _revision(current))
             if result.revision:
-                return self._written(key, stored, updated, result.revision)
+                return self._state.written(key, stored, updated, result.revision)
             start.lost_to(result.current)
 
     async def delete(
@@ -152,7 +160,14 @@ class Writer:
                 return deleted(current, result.revision)
             start.lost_to(result.current)
 
-    async def _put(self, key: str, stored: bytes, revision: int) -> WriteResult:
+    async def _put(self, key: str, stored: bytes, obj: Object, revision: int) -> WriteResult:
+        self._state.expect(key, stored, obj)
+        try:
+            return await self._put_if(key, stored, revision)
+        finally:
+            self._state.forget(key)
+
+    async def _put_if(self, key: str, stored: bytes, revision: int) -> WriteResult:
         lease = await self._leases.lease_for(self._ttl_seconds)
         try:
             return await self._keyspace.put_if(key, stored, revision=revision, lease=lease)
@@ -160,9 +175,6 @@ class Writer:
             self._leases.forget(self._ttl_seconds)
             lease = await self._leases.lease_for(self._ttl_seconds)
             return await self._keyspace.put_if(key, stored, revision=revision, lease=lease)
-
-    def _written(self, key: str, stored: bytes, obj: Object, revision: int) -> Item:
-        return self._state.written(Item(key, revision, encoding.show(stored, revision)), obj)
 
 
 def _revision(item: Item | None) -> int:

@@ -1,22 +1,14 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Print what decoding a typical Pod costs: the JSON parser alone, then the structural walk.
-
-python hack/bench_decode.py [--pods N]
-"""
+"""Print what decoding a typical Pod costs: the JSON parser alone, then the structural walk."""
 
 from __future__ import annotations
 
 import argparse
 import copy
 import statistics
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from pyk8s.apimachinery import codec
 from pyk8s.apimachinery.gvk import GroupVersionKind
@@ -136,10 +128,10 @@ def best_us(work: Callable[[Any], object], inputs: list[list[Any]]) -> tuple[flo
     return min(figures), statistics.median(figures)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="hack/bench decode", description=__doc__.splitlines()[0])
     parser.add_argument("--pods", type=int, default=1000, help="per round")
-    pods_per_round = parser.parse_args().pods
+    pods_per_round = parser.parse_args(arguments).pods
     data = codec.encode_json(pod())
     start = time.perf_counter()
     walk = decode.walker(POD)
@@ -151,7 +143,3 @@ def main() -> None:
     print(f"Pod of {len(data)} bytes; walker compiled in {compile_ms:.1f} ms")
     for name, (best, median) in (("parse", parse), ("walk", first), ("walk again", again)):
         print(f"{name:<12}{best:7.1f} us best {median:7.1f} us median")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,8 +1,5 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Print the CPU that defaulting, validation and warnings take in the create of one Pod.
-
-python hack/bench_validation.py [--pods N]
 
 A Pod as users write it, through the Strategy's own methods, each measured alone over fresh
 copies; the median of some rounds, in microseconds.
@@ -12,13 +9,9 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from pyk8s.apimachinery import codec
 from pyk8s.apimachinery.gvk import GroupVersionResource
@@ -85,10 +78,10 @@ def microseconds(texts: list[bytes], prepare: Step, step: Step) -> float:
 Step = Callable[[dict[str, Any]], object]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+def main(arguments: list[str]) -> None:
+    parser = argparse.ArgumentParser(prog="hack/bench validation", description=__doc__)
     parser.add_argument("--pods", type=int, default=2000)
-    count = parser.parse_args().pods
+    count = parser.parse_args(arguments).pods
     resource = scheme.builtin().by_resource[GroupVersionResource("", "v1", "pods")]
     strategy = strategies.strategy_for(resource)
     context = RequestContext(user=UserInfo("bench"))
@@ -106,7 +99,3 @@ def main() -> None:
             f"{label} pod: default {default:.0f} us, validate {validate:.0f} us, "
             f"together {default + validate:.0f} us; warnings {warn:.0f} us"
         )
-
-
-if __name__ == "__main__":
-    main()

@@ -1,8 +1,7 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """Measures storage without HTTP: an own etcd, the cacher over it, pods of about 2 KB.
 
-    python hack/bench_storage.py [--objects 10000] [--watchers 200] [--bare] [--json FILE]
+    hack/bench storage [--objects 10000] [--watchers 200] [--bare] [--json FILE]
 
 One process and one event loop, as in the server; etcd has the other core. Every figure is a
 single run: repeat before believing a difference of less than a tenth.
@@ -224,7 +223,13 @@ class Bench:
         """What a process costs that starts on what is stored now."""
         await self.fill(self.arguments.objects, "many")
         child = await asyncio.create_subprocess_exec(
-            sys.executable, __file__, "--afresh", url, stdout=subprocess.PIPE
+            sys.executable,
+            "-m",
+            "hack.benchmarks",
+            "storage",
+            "--afresh",
+            url,
+            stdout=subprocess.PIPE,
         )
         output, _ = await child.communicate()
         for name, (value, unit) in json.loads(output).items():
@@ -283,10 +288,10 @@ async def own_etcd() -> AsyncIterator[str]:
             await process.stop()
 
 
-async def main(arguments: argparse.Namespace) -> None:
+async def measure(arguments: argparse.Namespace) -> None:
     if arguments.afresh:
         print(json.dumps(await afresh(arguments.afresh)))
-        return
+        return None
     async with own_etcd() as url:
         options = EtcdOptions(servers=(url,), compaction_interval_seconds=0)
         backend = (etcd if arguments.bare else cacher).open(options)
@@ -299,19 +304,21 @@ async def main(arguments: argparse.Namespace) -> None:
         await bench.afresh(url)
         bench.note("resident after all of this", resident_bytes() / 2**20, "MiB")
         await backend.stop()
-    if arguments.json:
-        Path(arguments.json).write_text(json.dumps(bench.figures, indent=2) + "\n")
+    return bench.figures
 
 
-def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def parse_arguments(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="hack/bench storage", description=__doc__.splitlines()[0])
     parser.add_argument("--objects", type=int, default=10_000)
     parser.add_argument("--watchers", type=int, default=200)
     parser.add_argument("--bare", action="store_true", help="bare etcd instead of the cacher")
     parser.add_argument("--json", default="", help="write the figures to this file")
     parser.add_argument("--afresh", default="", help=argparse.SUPPRESS)
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
-if __name__ == "__main__":
-    uvloop.run(main(parse_arguments()))
+def main(arguments: list[str]) -> None:
+    options = parse_arguments(arguments)
+    figures = uvloop.run(measure(options))
+    if options.json:
+        Path(options.json).write_text(json.dumps(figures, indent=2) + "\n")

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the API server does for Services all its life, beside requests.
+
+    at once     a deleted IPAddress comes back while its Service has it
+    10 seconds  the default ServiceCIDR is there, and marked ready
+    3 minutes   repair
+
+A failure is logged, and the next round tries again. Mirrors upstream's
+`controlplane/controller/defaultservicecidr` and the repair controllers' loops.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+
+from pyk8s.apimachinery import errors
+from pyk8s.registry.builder import Stores
+from pyk8s.registry.services.ranges import ServiceRanges
+from pyk8s.registry.services.repair import Repair
+from pyk8s.registry.services.store import ServiceStore
+from pyk8s.server import bootstrap
+from pyk8s.storage import errors as storage_errors
+from pyk8s.storage import interface as storage
+
+_log = logging.getLogger(__name__)
+
+_CIDR_INTERVAL_SECONDS = 10.0
+_REPAIR_INTERVAL_SECONDS = 180.0
+_REWATCH_SECONDS = 1.0
+
+
+class ServiceUpkeep:
+    """`prepare` before the server listens; `start` and `stop` around its life."""
+
+    def __init__(self, stores: Stores, ranges: ServiceRanges) -> None:
+        services = stores["services/specs"]
+        assert isinstance(services, ServiceStore)
+        self._stores = stores
+        self._cidrs = ranges.cidrs
+        self._repair = Repair(services, services.pools)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def prepare(self) -> None:
+        """Afterwards Services can be given addresses and ports. Raises StatusError."""
+        await self._ensure_cidr()
+        await self._repair.run_once()
+
+    async def start(self) -> None:
+        """From here on, a deleted IPAddress is noticed. Raises StatusError."""
+        watcher = await self._watch_addresses()
+        self._tasks = [
+            asyncio.create_task(_repeat(self._ensure_cidr, _CIDR_INTERVAL_SECONDS)),
+            asyncio.create_task(_repeat(self._repair.run_once, _REPAIR_INTERVAL_SECONDS)),
+            asyncio.create_task(self._follow_addresses(watcher)),
+        ]
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _ensure_cidr(self) -> None:
+        await bootstrap.ensure_service_cidr(self._stores, self._cidrs)
+
+    async def _watch_addresses(self) -> storage.Watcher:
+        options = storage.WatchOptions(send_initial_events=False)
+        return await self._stores["ipaddresses"].watch(options)
+
+    async def _follow_addresses(self, first: storage.Watcher) -> None:
+        """What a gap between two watches hides, repair finds."""
+        opened: storage.Watcher | None = first
+
+        async def follow() -> None:
+            nonlocal opened
+            watcher, opened = opened or await self._watch_addresses(), None
+            with contextlib.closing(watcher):
+                while events := await watcher.next_batch():
+                    await self._restore(events)
+
+        await _repeat(follow, _REWATCH_SECONDS, at_once=True)
+
+    async def _restore(self, events: Sequence[storage.WatchEvent]) -> None:
+        for event in events:
+            if event.type == storage.DELETED and event.item is not None:
+                await self._repair.restore(event.item.object())
+
+
+async def _repeat(
+    step: Callable[[], Awaitable[None]], interval_seconds: float, *, at_once: bool = False
+) -> None:
+    while True:
+        if not at_once:
+            await asyncio.sleep(interval_seconds)
+        at_once = False
+        try:
+            await step()
+        except (errors.StatusError, storage_errors.StorageError) as error:
+            _log.warning("upkeep of Services: %s", error)
