@@ -100,7 +100,7 @@ def encode(obj: Object, kind: GroupVersionKind | None = None) -> bytes:
     """An object in its envelope, by default of the kind it names. Raises KeyError for one that
     has no protobuf form."""
     if kind is None:
-        group_version = gvk.parse_group_version(obj["apiVersion"])
+        group_version = gvk.parse_group_version(obj.get("apiVersion", ""))
         kind = GroupVersionKind(*group_version, obj["kind"])
     return wrap(encode_raw(obj, kind), kind)
 
@@ -153,7 +153,10 @@ def _free_nesting_max(kind: GroupVersionKind) -> int:
 
 @functools.lru_cache(maxsize=_KINDS_MAX)
 def _writer(kind: GroupVersionKind) -> values.Write:
-    return _encoders.writer(types.definition_of(kind))
+    # Some discovery documents name no version; they are of meta/v1, as is all that is unversioned.
+    return _encoders.writer(
+        types.definition_of(kind if kind.version else kind._replace(version="v1"))
+    )
 
 
 @functools.cache
