@@ -375,3 +375,8 @@ class Events:
 
     def body(self) -> bytes:
         return self._answer.read()
+
+    def frame(self) -> bytes:
+        """The next frame of a stream whose frames begin with four bytes of length."""
+        size = int.from_bytes(self._answer.read(4), "big")
+        return self._answer.read(size)

@@ -87,11 +87,11 @@ def unwrap(data: bytes) -> tuple[Object, bytes]:
 
 def decode_raw(raw: bytes, kind: GroupVersionKind) -> Object:
     """The object in a message without envelope; raises DecodeError."""
-    read = _reader(kind)
-    obj: Object = {"kind": kind.kind, "apiVersion": str(kind.group_version)}
+    read, api_version, free_nesting_max = _reader(kind)
+    obj: Object = {"kind": kind.kind, "apiVersion": api_version}
     _guarded(read, raw, 0, len(raw), obj)
     # Levels come from messages, and from JSON inside, which opens each with a sign.
-    if raw.count(b"{") + raw.count(b"[") > _free_nesting_max(kind):
+    if raw.count(b"{") + raw.count(b"[") > free_nesting_max:
         codec.check_nesting(obj)
     return obj
 
@@ -100,7 +100,7 @@ def encode(obj: Object, kind: GroupVersionKind | None = None) -> bytes:
     """An object in its envelope, by default of the kind it names. Raises KeyError for one that
     has no protobuf form."""
     if kind is None:
-        group_version = gvk.parse_group_version(obj["apiVersion"])
+        group_version = gvk.parse_group_version(obj.get("apiVersion", ""))
         kind = GroupVersionKind(*group_version, obj["kind"])
     return wrap(encode_raw(obj, kind), kind)
 
@@ -135,25 +135,26 @@ def encode_watch_event(type: str, enveloped: bytes) -> bytes:
 
 
 @functools.lru_cache(maxsize=_KINDS_MAX)
-def _reader(kind: GroupVersionKind) -> protobuf_decoding.ReadInto:
+def _reader(kind: GroupVersionKind) -> tuple[protobuf_decoding.ReadInto, str, int]:
+    """What reads the message, its apiVersion, and how many levels of JSON inside cannot make an
+    object of that kind too deep; less than 0 where messages alone can."""
     try:
-        return _decoders.reader(types.definition_of(kind))
+        definition = types.definition_of(kind)
     except KeyError:
-        pass
-    raise DecodeError(f'no kind "{kind.kind}" is registered for version "{kind.group_version}"')
-
-
-@functools.lru_cache(maxsize=_KINDS_MAX)
-def _free_nesting_max(kind: GroupVersionKind) -> int:
-    """So many levels of JSON inside cannot make an object of that kind too deep; less than 0
-    for one whose messages alone can."""
-    levels = types.nesting(types.definition_of(kind))
-    return -1 if levels is None else codec.NESTING_MAX - levels
+        version = kind.group_version
+        why = f'no kind "{kind.kind}" is registered for version "{version}"'
+        raise DecodeError(why) from None
+    levels = types.nesting(definition)
+    free = -1 if levels is None else codec.NESTING_MAX - levels
+    return _decoders.reader(definition), str(kind.group_version), free
 
 
 @functools.lru_cache(maxsize=_KINDS_MAX)
 def _writer(kind: GroupVersionKind) -> values.Write:
-    return _encoders.writer(types.definition_of(kind))
+    # Some discovery documents name no version; they are of meta/v1, as is all that is unversioned.
+    return _encoders.writer(
+        types.definition_of(kind if kind.version else kind._replace(version="v1"))
+    )
 
 
 @functools.cache
@@ -178,6 +179,9 @@ def _envelope_head(kind: GroupVersionKind) -> bytes:
 
 
 def _open(data: bytes) -> tuple[str, str, bytes]:
+    found = _open_usual(data)
+    if found is not None:
+        return found
     api_version, kind, raw = "", "", b""
     for number, value in values.scan(data, len(PREFIX), len(data), "Unknown"):
         if number == 1:
@@ -188,6 +192,19 @@ def _open(data: bytes) -> tuple[str, str, bytes]:
     return api_version, kind, raw
 
 
+def _open_usual(data: bytes) -> tuple[str, str, bytes] | None:
+    """Of an envelope as Go writes it; None for any other."""
+    size = data[5]
+    behind = 6 + size
+    if data[4] != 10 or size > 127 or data[behind : behind + 1] != _RAW:
+        return None
+    start, stop = wire.read_length(data, behind + 1, len(data))
+    if data[stop:] != _TAIL:
+        return None
+    api_version, kind = _usual_type_meta(data[6:behind])
+    return api_version, kind, data[start:stop]
+
+
 def _type_meta(body: bytes) -> tuple[str, str]:
     api_version = kind = ""
     for number, value in values.scan(body, 0, len(body), "TypeMeta"):
@@ -196,6 +213,9 @@ def _type_meta(body: bytes) -> tuple[str, str]:
         elif number == 2:
             kind = values.expect(value, bytes, "Kind").decode()
     return api_version, kind
+
+
+_usual_type_meta = functools.lru_cache(maxsize=_KINDS_MAX)(_type_meta)
 
 
 def _guarded(read: Any, *arguments: Any) -> Any:

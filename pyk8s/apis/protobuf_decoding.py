@@ -245,32 +245,35 @@ def _message_reader(message: _Message) -> ReadInto:
                     del obj[name]
                 continue
             step = step_of(key)
-            if step is None or value > 127:
+            if step is None:
                 pos = _read_slowly(data, pos - 1, end, key, message, obj)
                 continue
             kind, name, reader = step
-            if kind == _TEXT:
-                obj[name] = data[pos : pos + value].decode()
-                pos += value
-            elif kind == _INT:
-                obj[name] = value
-            elif kind == _BOOL:
-                obj[name] = value != 0
-            elif kind == _STRUCTS:
-                if name in obj:
-                    obj[name].append(reader(data, pos, pos + value, {}))
+            if value > 127:
+                more = data[pos]
+                if kind >= _INTS or not 0 < more < 128:
+                    pos = _read_slowly(data, pos - 1, end, key, message, obj)
+                    continue
+                value += (more << 7) - 128
+                pos += 1
+            if kind >= _VARINTS:
+                if kind == _INT:
+                    obj[name] = value
+                elif kind == _BOOL:
+                    obj[name] = value != 0
                 else:
-                    obj[name] = [reader(data, pos, pos + value, {})]
-                pos += value
-            elif kind == _VALUE:
-                if (found := reader(data, pos, pos + value)) is not None:
-                    obj[name] = found
-                pos += value
-            elif kind < _VARINTS:
-                _read_delimited(data, pos, pos + value, step, obj)
-                pos += value
+                    pos = _read_number(data, pos - 1, step, obj)
+                continue
+            start = pos
+            pos += value
+            if kind == _TEXT:
+                obj[name] = data[start:pos].decode()
+            elif kind == _STRUCT:
+                obj[name] = reader(data, start, pos, obj.get(name) or {})
+            elif kind == _STRUCTS and name in obj:
+                obj[name].append(reader(data, start, pos, {}))
             else:
-                pos = _read_number(data, pos - 1, step, obj)
+                _read_delimited(data, start, pos, step, obj)
         if pos != end:
             raise DecodeError(wire.TRUNCATED)
         for name, zero in added:
