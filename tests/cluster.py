@@ -122,11 +122,29 @@ class ControlPlane:
         self._reap()
         return status, took
 
-    def open_files(self) -> int:
-        """How many files and sockets its processes hold (Linux)."""
+    def children(self) -> list[int]:
+        """The processes it has started (Linux)."""
         own = self.process.pid
         listed = Path(f"/proc/{own}/task/{own}/children").read_text().split()
-        return sum(len(list(Path(f"/proc/{pid}/fd").iterdir())) for pid in listed)
+        return [int(pid) for pid in listed]
+
+    def server(self) -> int:
+        """The API server among them; 0 while there is none."""
+        for pid in self.children():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                if b"\0apiserver\0" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    return pid
+        return 0
+
+    def open_files(self) -> int:
+        """How many files and sockets the API server holds."""
+        return len(list(Path(f"/proc/{self.server()}/fd").iterdir()))
+
+    def restart_server(self, number: int = signal.SIGTERM) -> None:
+        """End the API server alone; its supervisor starts another on the same socket."""
+        before = self.server()
+        os.kill(before, number)
+        wait_until(lambda: self.server() not in (0, before), "another server runs")
 
     def _reap(self) -> None:
         self.process.wait(SECONDS_MAX)
