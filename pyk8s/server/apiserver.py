@@ -151,14 +151,13 @@ class APIServer:
 
     async def _make_system_objects(self, stores: builder.Stores, address: str, port: int) -> None:
         await bootstrap.ensure_namespaces(stores)
-        self._service_upkeep = ServiceUpkeep(stores, self._service_ranges)
-        await self._service_upkeep.prepare()
         service = bootstrap.MasterService(
             cluster_ip=certificates.first_service_ip(self._options.service_cluster_ip_range),
             advertise_address=self._options.advertise_address or advertised(address),
             secure_port=port,
         )
-        await bootstrap.ensure_master_service(stores, service)
+        self._service_upkeep = ServiceUpkeep(stores, self._service_ranges, service)
+        await self._service_upkeep.prepare()
         await self._service_upkeep.start()
         self._system_objects_made = True
 

@@ -2,11 +2,12 @@
 """What the API server does for Services all its life, beside requests.
 
     at once     a deleted IPAddress comes back while its Service has it
-    10 seconds  the default ServiceCIDR is there, and marked ready
+    10 seconds  the default ServiceCIDR is there and marked ready, and so is Service kubernetes
     3 minutes   repair
 
-A failure is logged, and the next round tries again. Mirrors upstream's
-`controlplane/controller/defaultservicecidr` and the repair controllers' loops.
+A failure is logged, and the next round tries again. Mirrors the
+loops of upstream's `controlplane/controller` (defaultservicecidr, kubernetesservice) and of its
+repair controllers.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from pyk8s.storage import interface as storage
 
 _log = logging.getLogger(__name__)
 
-_CIDR_INTERVAL_SECONDS = 10.0
+_OBJECTS_INTERVAL_SECONDS = 10.0
 _REPAIR_INTERVAL_SECONDS = 180.0
 _REWATCH_SECONDS = 1.0
 
@@ -35,24 +36,29 @@ _REWATCH_SECONDS = 1.0
 class ServiceUpkeep:
     """`prepare` before the server listens; `start` and `stop` around its life."""
 
-    def __init__(self, stores: Stores, ranges: ServiceRanges) -> None:
+    def __init__(
+        self, stores: Stores, ranges: ServiceRanges, master: bootstrap.MasterService
+    ) -> None:
         services = stores["services/specs"]
         assert isinstance(services, ServiceStore)
         self._stores = stores
         self._cidrs = ranges.cidrs
+        self._master = master
         self._repair = Repair(services, services.pools)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def prepare(self) -> None:
-        """Afterwards Services can be given addresses and ports. Raises StatusError."""
-        await self._ensure_cidr()
+        """Afterwards Services can be given addresses and ports, and Service kubernetes has its
+        own. Raises StatusError."""
+        await bootstrap.ensure_service_cidr(self._stores, self._cidrs)
         await self._repair.run_once()
+        await bootstrap.ensure_master_service(self._stores, self._master)
 
     async def start(self) -> None:
         """From here on, a deleted IPAddress is noticed. Raises StatusError."""
         watcher = await self._watch_addresses()
         self._tasks = [
-            asyncio.create_task(_repeat(self._ensure_cidr, _CIDR_INTERVAL_SECONDS)),
+            asyncio.create_task(_repeat(self._ensure_objects, _OBJECTS_INTERVAL_SECONDS)),
             asyncio.create_task(_repeat(self._repair.run_once, _REPAIR_INTERVAL_SECONDS)),
             asyncio.create_task(self._follow_addresses(watcher)),
         ]
@@ -62,8 +68,9 @@ class ServiceUpkeep:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _ensure_cidr(self) -> None:
+    async def _ensure_objects(self) -> None:
         await bootstrap.ensure_service_cidr(self._stores, self._cidrs)
+        await bootstrap.ensure_master_service(self._stores, self._master)
 
     async def _watch_addresses(self) -> storage.Watcher:
         options = storage.WatchOptions(send_initial_events=False)

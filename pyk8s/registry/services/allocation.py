@@ -14,6 +14,7 @@ nothing and shows what upstream shows. Mirrors `allocateCreate`, `allocateUpdate
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -46,13 +47,14 @@ class Pools:
 
     async def release(self, owner: Owner, addresses: Iterable[str], ports: list[int]) -> None:
         """Give back; what fails is logged, and found again by repair."""
-        try:
-            for address in addresses:
-                await self.addresses.release(address, owner)
-            if ports:
-                await self.ports.release(ports)
-        except (errors.StatusError, PortRefused) as error:
-            _log.warning("service %s/%s releases later: %s", owner.namespace, owner.name, error)
+        releases = [self.addresses.release(address, owner) for address in addresses]
+        if ports:
+            releases.append(self.ports.release(ports))
+        for outcome in await asyncio.gather(*releases, return_exceptions=True):
+            if isinstance(outcome, errors.StatusError | PortRefused):
+                _log.warning("service %s/%s releases later: %s", *owner, outcome)
+            elif outcome is not None:
+                raise outcome
 
 
 def held_addresses(spec: Spec) -> list[str]:

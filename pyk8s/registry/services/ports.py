@@ -104,12 +104,14 @@ class PortPool:
                 raise PortRefused(position, _ALREADY_ALLOCATED)
             picked[position] = port
             used |= self._bits((port,))
-        free = (port for port in self.ports.any_order() if not used & self._bits((port,)))
         for position, port in picked.items():
-            if not port:
-                picked[position] = next(free, 0)
-                if not picked[position]:
-                    raise PortRefused(position, _FULL)
+            if port:
+                continue
+            free = self.ports.any_free(used)
+            if free is None:
+                raise PortRefused(position, _FULL)
+            picked[position] = free
+            used |= self._bits((free,))
         return list(picked.values())
 
     async def _change(self, change: Callable[[int], int]) -> None:

@@ -35,17 +35,18 @@ def lower_band(size: int, *, step: int, lowest: int, highest: int) -> int:
     return 0 if size <= lowest else min(max(lowest, size // step), highest)
 
 
-def round_from(start: int, low: int, high: int) -> Iterator[int]:
-    """All of low..high-1, beginning at `start`."""
-    yield from range(start, high)
-    yield from range(low, start)
+def bands(low: int, offset: int, high: int) -> list[tuple[int, int]]:
+    """The halves of low..high-1 in the order they are used for any: from `offset` on, then below.
+    Empty ones are left out."""
+    return [(begin, end) for begin, end in ((offset, high), (low, offset)) if begin < end]
 
 
 def any_order(low: int, offset: int, high: int) -> Iterator[int]:
-    """low..high-1, the part from `offset` on first, each part from a random place on."""
-    for begin, end in ((offset, high), (low, offset)):
-        if begin < end:
-            yield from round_from(random.randrange(begin, end), begin, end)
+    """low..high-1, band by band, each from a random place on."""
+    for begin, end in bands(low, offset, high):
+        start = random.randrange(begin, end)
+        yield from range(start, end)
+        yield from range(begin, start)
 
 
 class AddressRange:
@@ -85,10 +86,18 @@ class PortRange:
     def __contains__(self, port: int) -> bool:
         return self.low <= port <= self.high
 
-    def any_order(self) -> Iterator[int]:
+    def any_free(self, used: int) -> int | None:
+        """A port whose bit is not set in `used`, bit 0 standing for the lowest; None if all
+        are."""
         size = self.high - self.low + 1
         offset = lower_band(size, step=32, lowest=16, highest=128)
-        return any_order(self.low, self.low + offset, self.high + 1)
+        for begin, end in bands(0, offset, size):
+            free = ~used & ((1 << end) - (1 << begin))
+            if free:
+                start = random.randrange(begin, end)
+                free = (free >> start << start) or free
+                return self.low + (free & -free).bit_length() - 1
+        return None
 
 
 @dataclass(frozen=True, slots=True)

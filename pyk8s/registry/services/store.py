@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 from pyk8s.apimachinery import errors
@@ -31,11 +32,15 @@ class ServiceStore(Store):
         """The Endpoints go at once, so that a new Service of that name does not begin with old
         ones; then addresses and ports."""
         service = item.object()
-        owner = Owner.of(service)
+        owner, spec = Owner.of(service), service["spec"]
+        addresses, ports = held_addresses(spec), node_ports.held(spec)
+        await asyncio.gather(
+            self._delete_endpoints(context, owner), self.pools.release(owner, addresses, ports)
+        )
+
+    async def _delete_endpoints(self, context: RequestContext, owner: Owner) -> None:
         try:
             await self.endpoints.delete(context, owner.name, deletion.DeleteOptions())
         except errors.StatusError as error:
             if error.reason != errors.NOT_FOUND:
                 _log.warning("Endpoints of service %s/%s are left behind: %s", *owner, error)
-        spec = service["spec"]
-        await self.pools.release(owner, held_addresses(spec), node_ports.held(spec))

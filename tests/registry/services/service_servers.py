@@ -23,7 +23,7 @@ from pyk8s.server import bootstrap
 from pyk8s.storage.cacher.store import Cacher
 from pyk8s.storage.interface import EtcdOptions, ListOptions
 
-_RESOURCES = ("services", "endpoints", "ipaddresses", "servicecidrs")
+_RESOURCES = ("services", "endpoints", "ipaddresses", "servicecidrs", "endpointslices")
 
 
 class Server:

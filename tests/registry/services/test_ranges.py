@@ -65,6 +65,16 @@ def test_the_lower_band_of_ports(size: int, band: int) -> None:
     assert lower_band(size, step=32, lowest=16, highest=128) == band
 
 
+def test_every_port_is_found_once_the_upper_band_first() -> None:
+    """Of 40 ports the lower 16 come last, then there is none."""
+    ports, used, found = PortRange(30000, 30039), 0, []
+    while (port := ports.any_free(used)) is not None:
+        found.append(port)
+        used |= 1 << (port - 30000)
+    assert sorted(found[:24]) == list(range(30016, 30040))
+    assert sorted(found[24:]) == list(range(30000, 30016))
+
+
 def test_a_port_range_prints_as_upstream_does() -> None:
     """Its text is stored in etcd."""
     assert [str(PortRange(30000, 32767)), str(PortRange(30000, 30000))] == ["30000-32767", "30000"]

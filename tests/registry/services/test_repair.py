@@ -13,6 +13,7 @@ from pyk8s.apimachinery.gvk import Object
 from pyk8s.registry import deletion
 from pyk8s.registry.services import addresses, ports
 from pyk8s.registry.services.addresses import Owner
+from pyk8s.server import bootstrap
 from pyk8s.server.service_upkeep import ServiceUpkeep
 from pyk8s.storage.interface import WatchOptions
 
@@ -196,9 +197,24 @@ async def test_repair_loses_no_port_that_is_taken_meanwhile(server: Server) -> N
     assert sorted(await server.taken()) == sorted(spec["clusterIP"] for spec in listed)
 
 
+async def test_service_kubernetes_has_the_first_address(server: Server) -> None:
+    """It is given at start, before anyone else can ask for it, and stays at a second start."""
+    master = bootstrap.MasterService(
+        cluster_ip="10.0.0.1", advertise_address="192.0.2.1", secure_port=6443
+    )
+    for _ in range(2):
+        await ServiceUpkeep(server.stores, server.ranges, master).prepare()
+        spec = (await server.services.get("default", "kubernetes")).object()["spec"]
+        assert spec["clusterIPs"] == ["10.0.0.1"]
+        assert await server.taken() == ["10.0.0.1"]
+
+
 async def test_a_deleted_address_comes_back_while_its_service_has_it(server: Server) -> None:
     """Deleting an IPAddress frees nothing; it goes for good with the Service."""
-    upkeep = ServiceUpkeep(server.stores, server.ranges)
+    master = bootstrap.MasterService(
+        cluster_ip="10.0.0.1", advertise_address="192.0.2.1", secure_port=6443
+    )
+    upkeep = ServiceUpkeep(server.stores, server.ranges, master)
     await upkeep.start()
     try:
         address = (await server.create())["spec"]["clusterIP"]
