@@ -44,6 +44,69 @@ class TokenAuthenticator(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Vouched:
+    """Whose token it is, and for which of the audiences asked about it is good."""
+
+    user: UserInfo
+    audiences: tuple[str, ...] = ()
+
+
+class TokenRejected(Exception):
+    """The token is one of ours and does not hold; the reason may be told to who asks."""
+
+
+class AudienceAuthenticator(Protocol):
+    async def vouch(self, token: str, audiences: Sequence[str]) -> Vouched | None:
+        """None when the token is not one of this authenticator's, or good for none of the
+        audiences. Raises TokenRejected."""
+        ...
+
+
+class ForAudiences:
+    """Tokens that know of no audience are good for the server's own. Mirrors upstream's
+    WrapAudienceAgnosticToken."""
+
+    def __init__(self, tokens: TokenAuthenticator, audiences: Sequence[str]) -> None:
+        self._tokens = tokens
+        self._audiences = tuple(audiences)
+
+    async def vouch(self, token: str, audiences: Sequence[str]) -> Vouched | None:
+        common = tuple(audience for audience in self._audiences if audience in audiences)
+        found = await self._tokens.authenticate_token(token) if common else None
+        return Vouched(found, common) if found else None
+
+
+class Tokens:
+    """All kinds of tokens this server knows; `audiences` are the server's own names."""
+
+    def __init__(self, members: Sequence[AudienceAuthenticator], audiences: Sequence[str]) -> None:
+        self._members = tuple(members)
+        self.audiences = tuple(audiences)
+
+    async def vouch(self, token: str, audiences: Sequence[str] = ()) -> Vouched | None:
+        """Raises TokenRejected when nobody vouches and somebody refuses."""
+        refusal: TokenRejected | None = None
+        for member in self._members:
+            try:
+                found = await member.vouch(token, audiences or self.audiences)
+            except TokenRejected as error:
+                refusal = refusal or error
+                continue
+            if found is not None:
+                return found
+        if refusal is not None:
+            raise refusal
+        return None
+
+    async def authenticate_token(self, token: str) -> UserInfo | None:
+        try:
+            found = await self.vouch(token)
+        except TokenRejected:
+            return None
+        return found.user if found else None
+
+
 class Union:
     """Asks in order; a refusal counts only when nobody else vouches for the caller.
 

@@ -184,6 +184,7 @@ def _end_with_parent() -> None:
 def _operator_errors() -> tuple[type[Exception], ...]:
     """What an operator can put right, so that one line says more than a traceback. Imported
     only when something failed."""
+    from pyk8s.auth.serviceaccount import KeyFileError
     from pyk8s.auth.tokenfile import TokenFileError
     from pyk8s.server.apiserver import StartError
     from pyk8s.server.certificates import CertificateError
@@ -192,7 +193,7 @@ def _operator_errors() -> tuple[type[Exception], ...]:
     from pyk8s.storage.errors import StorageError
 
     serving_errors = (CertificateError, ListenError, ServingError)
-    return (StartError, TokenFileError, StorageError, *serving_errors)
+    return (StartError, KeyFileError, TokenFileError, StorageError, *serving_errors)
 
 
 def _run(options: APIServerOptions) -> int:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from pyk8s.apimachinery import errors, patchschema
 from pyk8s.apimachinery.gvk import GroupVersionKind, Object
@@ -30,8 +30,14 @@ _VERBS: dict[str, _Handle] = {
 }
 
 
-def route(resource: scheme.Resource, store: Store, watches: watch.Watches) -> Route:
-    """The complete route of one stored built-in resource in one version."""
+def route(
+    resource: scheme.Resource,
+    store: Store,
+    watches: watch.Watches,
+    more: Mapping[str, Mapping[str, Handler]],
+) -> Route:
+    """The complete route of one stored built-in resource in one version. `more` are handlers
+    of subresources that are no part of the object, by verb."""
     endpoint = Endpoint(
         resource=resource,
         store=store,
@@ -47,7 +53,8 @@ def route(resource: scheme.Resource, store: Store, watches: watch.Watches) -> Ro
     )
     verbs: dict[str, _Handle] = {**_VERBS, "watch": watches.watch}
     handlers = {verb: _bound(verbs[verb], endpoint) for verb in resource.verbs}
-    return Route(resource=resource, handlers=handlers, subresources=_subresources(endpoint))
+    subresources = {**_subresources(endpoint), **more}
+    return Route(resource=resource, handlers=handlers, subresources=subresources)
 
 
 @functools.cache
@@ -90,14 +97,16 @@ def _bound(handle: _Handle, endpoint: Endpoint) -> Handler:
     return bound
 
 
-def _subresources(endpoint: Endpoint) -> dict[str, dict[str, Handler]]:
-    """What is built; the dispatcher answers 501 for the others that the scheme lists."""
+def _subresources(endpoint: Endpoint) -> dict[str, Mapping[str, Handler]]:
+    """Other views of the object; the dispatcher answers 501 for what the scheme lists and
+    nobody serves."""
     known = endpoint.resource.subresources
-    handlers: dict[str, dict[str, Handler]] = {}
-    if "status" in known:
-        handlers["status"] = _updates(endpoint, "status")
-    if "finalize" in known:
-        handlers["finalize"] = {"update": _updates(endpoint, "finalize")["update"]}
+    handlers: dict[str, Mapping[str, Handler]] = {}
+    for subresource in known.values():
+        # An update of the object itself, of which only a part comes through.
+        if subresource.kind == endpoint.gvk and "update" in subresource.verbs:
+            updates = _updates(endpoint, subresource.name)
+            handlers[subresource.name] = {verb: updates[verb] for verb in subresource.verbs}
     if "scale" in known:
         scales = ScaleHandlers(endpoint, decoder(scale.SCALE), patch_schema(scale.SCALE))
         handlers["scale"] = scales.handlers()

@@ -76,6 +76,15 @@ async def send_bytes(
     await request.send({"type": "http.response.body", "body": body, "more_body": False})
 
 
+async def send_object(request: Request, obj: Object, *, status_code: int = 200) -> None:
+    """An object that is shown as it is: a Status, a review, a token."""
+    media_type = negotiation.negotiate(
+        request.headers.get("accept", ""), transforms=False
+    ).media_type
+    body = encode(obj, media_type, pretty=wants_pretty(request))
+    await send_bytes(request, body, status_code=status_code, content_type=media_type)
+
+
 async def start_stream(request: Request, content_type: str) -> None:
     """Headers of an answer that goes on; they are on the wire when this returns."""
     request.response_started = True

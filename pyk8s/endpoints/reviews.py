@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pyk8s.apimachinery import errors, field
 from pyk8s.apimachinery.gvk import GroupVersionKind, Object
 from pyk8s.apis import scheme
+from pyk8s.apis.validation import reviews as validation
 from pyk8s.auth import authenticator, authorizer
 from pyk8s.auth.user import UserInfo
-from pyk8s.endpoints import bodies, negotiation, options, response
+from pyk8s.endpoints import bodies, options, response
 from pyk8s.endpoints.endpoint import Decode, Handler, Route
 from pyk8s.endpoints.request import Request
 
@@ -34,7 +35,7 @@ class Reviews:
     def __init__(
         self,
         authorize: authorizer.Authorizer,
-        tokens: authenticator.TokenAuthenticator | None,
+        tokens: authenticator.Tokens,
     ) -> None:
         self._authorizer = authorize
         self._tokens = tokens
@@ -56,11 +57,7 @@ class Reviews:
             review = await bodies.read_object(request, typed, write)
             bodies.check_namespace(review, request.info.namespace)
             review["status"] = await answer(self, request, review)
-            wanted = negotiation.negotiate(request.headers.get("accept", ""), transforms=False)
-            body = response.encode(review, wanted.media_type, pretty=response.wants_pretty(request))
-            await response.send_bytes(
-                request, body, status_code=201, content_type=wanted.media_type
-            )
+            await response.send_object(request, review, status_code=201)
 
         return create
 
@@ -68,15 +65,24 @@ class Reviews:
         return {"userInfo": _user_info(request.user)}
 
     async def token(self, request: Request, review: Object) -> Object:
-        token = (review.get("spec") or {}).get("token") or ""
-        if not token:
-            path = field.Path("spec", "token")
-            _refuse(review, [field.required(path, "")])
-        user = await self._tokens.authenticate_token(token) if self._tokens else None
-        if user is None:
+        spec = review.get("spec") or {}
+        why = validation.validate_token_review(review)
+        if why:
+            raise errors.bad_request(why)
+        if review["metadata"].get("namespace"):
+            raise errors.bad_request("namespace is not allowed on this type")
+        audiences = spec.get("audiences") or self._tokens.audiences
+        try:
+            found = await self._tokens.vouch(spec["token"], audiences)
+        except authenticator.TokenRejected as error:
+            return {"user": {}, "error": f"[invalid bearer token, {error}]"}
+        if found is None:
             return {"user": {}, "error": "invalid bearer token"}
-        user = authenticator.with_authenticated_group(user)
-        return {"authenticated": True, "user": _user_info(user)}
+        user = authenticator.with_authenticated_group(found.user)
+        status: Object = {"authenticated": True, "user": _user_info(user)}
+        if found.audiences:
+            status["audiences"] = list(found.audiences)
+        return status
 
     async def self_subject_access(self, request: Request, review: Object) -> Object:
         spec = review.get("spec") or {}

@@ -10,12 +10,13 @@ from pyk8s.admission import interface as admission
 from pyk8s.apimachinery.gvk import GroupResource
 from pyk8s.apis import scheme, selectable
 from pyk8s.registry import strategies
+from pyk8s.registry.namespaces import NamespaceStore
 from pyk8s.registry.services import ports
 from pyk8s.registry.services.addresses import AddressPool
 from pyk8s.registry.services.allocation import Pools
 from pyk8s.registry.services.ranges import ServiceRanges
 from pyk8s.registry.services.store import ServiceStore
-from pyk8s.registry.store import NamespaceStore, Store
+from pyk8s.registry.store import Store
 from pyk8s.storage import interface as storage
 
 _EVENTS = GroupResource("", "events")

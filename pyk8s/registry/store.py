@@ -317,6 +317,26 @@ class Store:
         await self.after_delete(context, removed)
         return item
 
+    async def rewrite(
+        self, context: RequestContext, name: str, change: Callable[[Object], None]
+    ) -> storage.Item:
+        """A change in place that a subresource makes itself, such as a binding: no Strategy has
+        a say. `change` is called again for every retry and may raise StatusError."""
+
+        async def update(item: storage.Item | None) -> Object:
+            assert item is not None  # both ways below raise KeyNotFound without one
+            obj = item.object()
+            change(obj)
+            return obj
+
+        key = self.key(context.namespace, name)
+        try:
+            if context.dry_run:
+                return await self._update_nothing(key, update, may_create=False)
+            return await self.storage.guaranteed_update(key, update)
+        except storage_errors.StorageError as error:
+            raise self.translated(error, name, "update") from error
+
     # --- deleting
 
     async def delete(
@@ -461,24 +481,3 @@ class Store:
         self, error: storage_errors.StorageError, name: str, verb: str
     ) -> errors.StatusError:
         return translate.status_error(error, self.resource.group_resource, name, verb)
-
-
-class NamespaceStore(Store):
-    """Namespaces leave in two steps: a DELETE marks them Terminating, and they go once
-    spec.finalizers is empty, which the namespace controller sees to."""
-
-    def decide_deletion(
-        self, existing: Object, options: deletion.DeleteOptions
-    ) -> deletion.Outcome:
-        if not (existing.get("spec") or {}).get("finalizers"):
-            return super().decide_deletion(existing, options)
-        metadata = existing["metadata"]
-        if "deletionTimestamp" in metadata:
-            return deletion.Outcome(None, remove=False)
-        deletion.mark_as_deleting(existing)
-        metadata.pop("deletionGracePeriodSeconds", None)
-        finalizers = deletion.finalizers_after(existing, options, collected=self.collected)
-        if finalizers:
-            metadata["finalizers"] = finalizers
-        existing.setdefault("status", {})["phase"] = "Terminating"
-        return deletion.Outcome(existing, remove=False)

@@ -17,22 +17,31 @@ import signal
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from pyk8s.admission import interface as admission
 from pyk8s.admission.lifecycle import NamespaceLifecycle
 from pyk8s.apimachinery import errors
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.apis import scheme
-from pyk8s.auth import authenticator, authorizer, tokenfile, x509
-from pyk8s.endpoints import discovery, filters, health, install, openapi, reviews, version
+from pyk8s.auth import authorizer
+from pyk8s.endpoints import (
+    discovery,
+    filters,
+    health,
+    install,
+    issuer,
+    openapi,
+    reviews,
+    version,
+)
 from pyk8s.endpoints.dispatcher import Dispatcher
 from pyk8s.endpoints.endpoint import Handler
+from pyk8s.endpoints.handlers.actions import Actions
 from pyk8s.endpoints.handlers.watch import Watches
 from pyk8s.endpoints.request import ASGIApp
-from pyk8s.registry import builder
+from pyk8s.registry import binding, builder, eviction, tokens
 from pyk8s.registry.services.ranges import ServiceRanges
-from pyk8s.server import bootstrap, certificates, listener, serving
+from pyk8s.server import authentication, bootstrap, certificates, listener, serving
 from pyk8s.server.options import APIServerOptions
 from pyk8s.server.service_upkeep import ServiceUpkeep
 from pyk8s.storage import cacher
@@ -65,15 +74,18 @@ class APIServer:
         )
         self._service_upkeep: ServiceUpkeep | None = None
         self._server: serving.Server | None = None
+        self._port = options.secure_port
 
     async def start(self) -> None:
-        """Raises StartError, CertificateError, TokenFileError, ListenError or ServingError."""
+        """Raises StartError, CertificateError, TokenFileError, KeyFileError, ListenError or
+        ServingError."""
         options = self._options
         listening = self._listener()
         await self._start_storage()
         stores = self._build_stores()
-        app = self._app(stores)
         address, port = listening.getsockname()[:2]
+        self._port = port
+        app = self._app(stores)
         await self._make_system_objects(stores, address, port)
         tls = serving.tls_context(
             options.tls_cert_file, options.tls_private_key_file, options.client_ca_file
@@ -165,48 +177,49 @@ class APIServer:
 
     def _app(self, stores: builder.Stores) -> ASGIApp:
         options = self._options
-        authentication = self._authentication()
+        authenticating = authentication.build(options, stores)
         authorization = authorizer.Union([authorizer.AllowedPaths(), authorizer.PrivilegedGroups()])
-        dispatcher = self._dispatcher(stores, authentication.tokens, authorization)
+        dispatcher = self._dispatcher(stores, authenticating, authorization)
         limit = filters.InFlightLimit(
             options.max_requests_inflight, options.max_mutating_requests_inflight
         )
         return filters.chain(
             dispatcher.handle,
-            authenticate=authentication.union,
+            authenticate=authenticating.union,
             authorize=authorization,
             limit=limit,
             request_timeout_seconds=options.request_timeout_seconds,
         )
 
-    def _authentication(self) -> _Authentication:
-        tokens: authenticator.TokenAuthenticator | None = None
-        members: list[authenticator.Authenticator] = []
-        if self._options.client_ca_file:
-            members.append(x509.X509())
-        if self._options.token_auth_file:
-            tokens = tokenfile.load(self._options.token_auth_file)
-        members.append(authenticator.BearerToken([tokens] if tokens else []))
-        return _Authentication(authenticator.Union(members), tokens)
-
     def _dispatcher(
         self,
         stores: builder.Stores,
-        tokens: authenticator.TokenAuthenticator | None,
+        authenticating: authentication.Authentication,
         authorization: authorizer.Authorizer,
     ) -> Dispatcher:
         resources = scheme.builtin().resources
         paths, prefixes = self._paths()
+        address = self._options.service_account_issuer
+        paths.update(issuer.handlers(address, self._external_host(), authenticating.keys))
         dispatcher = Dispatcher(paths, prefixes)
-        review_kinds = reviews.Reviews(authorization, tokens)
+        review_kinds = reviews.Reviews(authorization, authenticating.tokens)
+        actions = _actions(stores, authenticating)
         for resource in resources:
             if resource.stored:
                 store = stores[resource.storage_prefix]
-                dispatcher.install(install.route(resource, store, self._watches))
+                more = actions.of(resource)
+                dispatcher.install(install.route(resource, store, self._watches, more))
                 continue
             route = review_kinds.route(resource, install.decoder(resource.gvk))
+            route = route or actions.route(resource)
             dispatcher.install(route or install.unserved(resource))
         return dispatcher
+
+    def _external_host(self) -> str:
+        """Where clients are told to find this server: upstream's ExternalAddress."""
+        address = self._options.advertise_address or advertised(self._options.bind_address)
+        host = f"[{address}]" if ":" in address else address
+        return f"{host}:{self._port}"
 
     def _paths(self) -> tuple[dict[str, Handler], dict[str, Handler]]:
         resources = scheme.builtin().resources
@@ -251,10 +264,16 @@ class APIServer:
             raise health.NotHealthy("the server is stopping")
 
 
-@dataclass(frozen=True, slots=True)
-class _Authentication:
-    union: authenticator.Authenticator
-    tokens: authenticator.TokenAuthenticator | None
+def _actions(stores: builder.Stores, authenticating: authentication.Authentication) -> Actions:
+    pods = stores["pods"]
+    return Actions(
+        decoder=install.decoder,
+        bindings=binding.Bindings(pods, stores["minions"]),
+        evictions=eviction.Evictions(pods, stores["poddisruptionbudgets"]),
+        token_requests=tokens.TokenRequests(
+            stores, authenticating.issuer, authenticating.tokens.audiences
+        ),
+    )
 
 
 def advertised(bound: str) -> str:

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may come in, put together from the flags: client certificates, static tokens, tokens of
+ServiceAccounts; and the key that signs these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pyk8s.apimachinery import errors
+from pyk8s.apimachinery.gvk import Object
+from pyk8s.auth import authenticator, serviceaccount, tokenfile, x509
+from pyk8s.registry.store import Store
+from pyk8s.server.options import APIServerOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authentication:
+    """`issuer` is None where the server was given no key to sign with, `keys` are those of
+    --service-account-key-file."""
+
+    union: authenticator.Authenticator
+    tokens: authenticator.Tokens
+    issuer: serviceaccount.Issuer | None
+    keys: tuple[serviceaccount.VerifyingKey, ...]
+
+
+def build(options: APIServerOptions, stores: Mapping[str, Store]) -> Authentication:
+    """Raises TokenFileError and KeyFileError."""
+    audiences = (options.service_account_issuer,)
+    issuer, keys = _service_account_keys(options)
+    known: list[authenticator.AudienceAuthenticator] = []
+    if options.token_auth_file:
+        static = tokenfile.load(options.token_auth_file)
+        known.append(authenticator.ForAudiences(static, audiences))
+    if keys:
+        known.append(
+            serviceaccount.Authenticator(
+                [options.service_account_issuer], keys, audiences, Finder(stores).find
+            )
+        )
+    tokens = authenticator.Tokens(known, audiences)
+    members: list[authenticator.Authenticator] = []
+    if options.client_ca_file:
+        members.append(x509.X509())
+    members.append(authenticator.BearerToken([tokens]))
+    return Authentication(
+        union=authenticator.Union(members), tokens=tokens, issuer=issuer, keys=tuple(keys)
+    )
+
+
+def _service_account_keys(
+    options: APIServerOptions,
+) -> tuple[serviceaccount.Issuer | None, list[serviceaccount.VerifyingKey]]:
+    keys = [
+        key
+        for path in options.service_account_key_files
+        for key in serviceaccount.load_verifying_keys(path)
+    ]
+    path = options.service_account_signing_key_file
+    if not path:
+        return None, keys
+    private = serviceaccount.load_signing_key(path)
+    try:
+        issuer = serviceaccount.Issuer(options.service_account_issuer, private)
+    except ValueError as error:
+        raise serviceaccount.KeyFileError(f"cannot sign with the key in {path}: {error}") from error
+    return issuer, keys or [serviceaccount.verifying_key(private.public_key())]
+
+
+class Finder:
+    """What tokens are bound to, from the cache; etcd is asked only when the cache may be behind,
+    which is when it does not know the very object a token names."""
+
+    def __init__(self, stores: Mapping[str, Store]) -> None:
+        self._stores = {
+            "serviceaccounts": stores["serviceaccounts"],
+            "secrets": stores["secrets"],
+            "pods": stores["pods"],
+            "nodes": stores["minions"],
+        }
+
+    async def find(self, resource: str, namespace: str, name: str, uid: str) -> Object | None:
+        found = await self._get(resource, namespace, name, "0")
+        if found is None or found["metadata"].get("uid") != uid:
+            found = await self._get(resource, namespace, name, "")
+        return found
+
+    async def _get(
+        self, resource: str, namespace: str, name: str, resource_version: str
+    ) -> Object | None:
+        try:
+            item = await self._stores[resource].get(namespace, name, resource_version)
+        except errors.StatusError as error:
+            if error.reason != errors.NOT_FOUND:
+                raise
+            return None
+        return item.object()
