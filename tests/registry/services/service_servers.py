@@ -19,6 +19,7 @@ from pyk8s.registry.context import RequestContext
 from pyk8s.registry.services.ranges import ServiceRanges
 from pyk8s.registry.services.repair import Repair
 from pyk8s.registry.services.store import ServiceStore
+from pyk8s.registry.store import Existing
 from pyk8s.server import bootstrap
 from pyk8s.storage.cacher.store import Cacher
 from pyk8s.storage.interface import EtcdOptions, ListOptions
@@ -68,8 +69,9 @@ class Server:
     ) -> Object:
         """As a client that reads, changes, and writes."""
 
-        async def make_updated(existing: Object | None) -> Object:
-            assert existing is not None
+        async def make_updated(found: Existing | None) -> Object:
+            assert found is not None
+            existing = found.copy()
             change(existing["spec"])
             self.services.strategy.default(existing)
             return existing
@@ -80,7 +82,7 @@ class Server:
     async def replace(self, name: str, **spec: Any) -> Object:
         """As a client that writes its manifest again."""
 
-        async def make_updated(existing: Object | None) -> Object:
+        async def make_updated(found: Existing | None) -> Object:
             obj = service(name, **spec)
             self.services.strategy.default(obj)
             return obj

@@ -14,6 +14,7 @@ from pyk8s.admission import interface as admission
 from pyk8s.apimachinery import errors
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.registry import deletion
+from pyk8s.registry.store import Existing
 from pyk8s.storage.interface import ListOptions
 
 
@@ -535,9 +536,10 @@ async def test_a_lost_race_of_updates_leaks_nothing(server: Server) -> None:
     await server.create()
     overtaken = False
 
-    async def make_updated(existing: Object | None) -> Object:
+    async def make_updated(found: Existing | None) -> Object:
         nonlocal overtaken
-        assert existing is not None
+        assert found is not None
+        existing = found.copy()
         if not overtaken:
             overtaken = True
             await server.update("web", lambda spec: spec.update(selector={"app": "x"}))
@@ -667,8 +669,9 @@ async def test_a_service_with_a_finalizer_keeps_its_address_until_it_goes(
     await server.create(type="NodePort")
 
     def finalizers(*names: str) -> Any:
-        async def make_updated(existing: Object | None) -> Object:
-            assert existing is not None
+        async def make_updated(found: Existing | None) -> Object:
+            assert found is not None
+            existing = found.copy()
             existing["metadata"]["finalizers"] = list(names)
             return existing
 
@@ -747,8 +750,9 @@ async def test_a_range_that_is_being_deleted_gives_nothing(server: Server) -> No
     await server.add_cidr("more", "10.1.0.0/24")
     await server.create("old", clusterIP="10.1.0.9")
 
-    async def protect(existing: Object | None) -> Object:
-        assert existing is not None
+    async def protect(found: Existing | None) -> Object:
+        assert found is not None
+        existing = found.copy()
         finalizer = "networking.k8s.io/service-cidr-finalizer"
         existing["metadata"]["finalizers"] = [finalizer]
         return existing
