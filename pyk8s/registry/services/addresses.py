@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pool of cluster IPs: an address is taken by creating its IPAddress object.
 
-The ranges are those of the ServiceCIDR objects that are ready and not being deleted, read from
-the cache for every address, so that a new range counts at once; only when the cache has no way
-to help is etcd asked. Mirrors upstream's `pkg/registry/core/service/ipallocator`
+The ranges are those of the ServiceCIDR objects that are ready and not being deleted, read anew
+for every address, so that a range counts from the moment it is there and not one longer. Mirrors upstream's `pkg/registry/core/service/ipallocator`
 (cidrallocator.go, ipallocator.go).
 """
 
@@ -92,19 +91,16 @@ class AddressPool:
     async def take(self, address: str, owner: Owner) -> None:
         """Raises AddressRefused, and StatusError when storage fails."""
         wanted = ipaddress.ip_address(address)
-        for fresh in (False, True):
-            if any(wanted in known for known in await self.ranges(fresh=fresh)):
-                if not await self.create(str(wanted), owner):
-                    raise AddressRefused(_ALREADY_ALLOCATED)
-                return
-        raise AddressRefused(_MISMATCHED_NETWORK)
+        if not any(wanted in known for known in await self.ranges()):
+            raise AddressRefused(_MISMATCHED_NETWORK)
+        if not await self.create(str(wanted), owner):
+            raise AddressRefused(_ALREADY_ALLOCATED)
 
     async def take_any(self, family: str, owner: Owner) -> str:
         """Raises AddressRefused when none is left, and StatusError when storage fails."""
-        for fresh in (False, True):
-            for known in await self.ranges(fresh=fresh):
-                if known.family == family and (found := await self._take_from(known, owner)):
-                    return found
+        for known in await self.ranges():
+            if known.family == family and (found := await self._take_from(known, owner)):
+                return found
         raise AddressRefused(_FULL)
 
     async def _take_from(self, known: AddressRange, owner: Owner) -> str:
@@ -125,12 +121,12 @@ class AddressPool:
         """What a dry run finds of `take`: upstream looks at the range alone. Raises
         AddressRefused."""
         wanted = ipaddress.ip_address(address)
-        if not any(wanted in known for known in await self.ranges(fresh=True)):
+        if not any(wanted in known for known in await self.ranges()):
             raise AddressRefused(_NOT_IN_RANGE.format(wanted))
 
     async def plausible(self, family: str) -> str:
         """What a dry run shows for any address: the range's own. Raises AddressRefused."""
-        for known in await self.ranges(fresh=True):
+        for known in await self.ranges():
             if known.family == family:
                 return str(known.network.network_address)
         raise AddressRefused(_NOT_READY)
@@ -169,10 +165,9 @@ class AddressPool:
         except storage_errors.StorageError as error:
             raise self.addresses.translated(error, name, "delete") from error
 
-    async def ranges(self, *, fresh: bool) -> list[AddressRange]:
+    async def ranges(self) -> list[AddressRange]:
         """Those that addresses may be taken from, each once. Raises StatusError."""
-        options = storage.ListOptions(resource_version="" if fresh else "0")
-        listed = await self.cidrs.list(options)
+        listed = await self.cidrs.list(storage.ListOptions())
         revisions = [(item.key, item.revision) for item in listed.items]
         if self._known[0] != revisions:
             self._known = (revisions, _usable([item.object() for item in listed.items]))
