@@ -91,7 +91,7 @@ class Repair:
     ) -> None:
         pool = self._pools.addresses
         number = ipaddress.ip_address(address)
-        if not any(number in known_range for known_range in await pool.ranges(fresh=False)):
+        if not any(number in known_range for known_range in await pool.ranges()):
             _log.warning(
                 "cluster IP is within no ServiceCIDR; please recreate the Service: "
                 "service=%s/%s address=%s", *owner, address,
