@@ -105,6 +105,9 @@ _ZERO_QUANTITIES: dict[str, tuple[str, ...]] = {
 def v2_to_v1(obj: Object) -> Object:
     spec = dict(obj.get("spec") or {})
     status = dict(obj.get("status") or {})
+    if status:
+        # Zero is written in v1 and left away in v2.
+        status.setdefault("currentReplicas", 0)
     metrics = spec.pop("metrics", None) or []
     current = status.pop("currentMetrics", None) or []
     conditions = status.pop("conditions", None) or []
@@ -137,6 +140,8 @@ def v1_to_v2(obj: Object) -> Object:
     annotations = (obj.get("metadata") or {}).get("annotations") or {}
     utilization = spec.pop(_CPU, None)
     current = status.pop(_CURRENT_CPU, None)
+    if not status.get("currentReplicas"):
+        status.pop("currentReplicas", None)
     metrics = [_deep(metric, _SPEC_PATHS) for metric in _saved_list(annotations, METRICS)]
     if utilization is not None:
         metrics.append(_cpu_metric(utilization))

@@ -10,6 +10,7 @@ answer leave in one write; and there is no way from here to cleartext HTTP/2.
 from __future__ import annotations
 
 import asyncio
+import http
 from typing import TYPE_CHECKING, Any
 
 import h11
@@ -133,7 +134,8 @@ class HTTP1(H11Protocol):
         headers = stream.headers + self.config.response_headers("h11")
         if self._owner.stopping or self.keep_alive_requests >= self._owner.requests_max:
             headers.append((b"connection", b"close"))
-        head = h11.Response(status_code=stream.status, headers=headers)
+        reason = _REASONS.get(stream.status, b"")
+        head = h11.Response(status_code=stream.status, headers=headers, reason=reason)
         await self._send_parts(stream, head, body, more)
 
     async def write(self, stream: Stream, body: bytes, more: bool) -> None:
@@ -206,6 +208,14 @@ class HTTP1(H11Protocol):
         if self._discard_timer is not None:
             self._discard_timer.cancel()
             self._discard_timer = None
+
+
+# Clients show the phrase and some compare it, so it is Go's; later Pythons have other words for
+# two of them.
+_REASONS = {status.value: status.phrase.encode() for status in http.HTTPStatus} | {
+    413: b"Request Entity Too Large",
+    422: b"Unprocessable Entity",
+}
 
 
 def _wants_websocket(request: h11.Request) -> bool:

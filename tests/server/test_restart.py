@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import statistics
 import threading
+from http.client import HTTPException
 from pathlib import Path
 
 import pytest
@@ -15,9 +15,10 @@ from objects import configmap
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 
-# What is promised on a machine that does nothing else; here tests keep it busy as well.
+# Promised for a machine that does nothing else; here other tests may keep it busy, so that only
+# a multiple is a fault.
 READY_SECONDS = 2.0
-READY_SLACK_SECONDS = 2.0
+READY_SECONDS_MAX = 8.0
 STOP_SECONDS = 5.0
 
 
@@ -32,14 +33,11 @@ def start(data_dir: Path) -> ControlPlane:
 
 
 def create_until_killed(http: Http, acknowledged: list[str]) -> None:
-    with contextlib.suppress(OSError, http_errors):
+    with contextlib.suppress(OSError, HTTPException):
         while True:
             name = f"m{len(acknowledged)}"
             http.create(MAPS, configmap(name))
             acknowledged.append(name)
-
-
-http_errors = http.client.HTTPException
 
 
 def test_nothing_acknowledged_is_lost(data_dir: Path) -> None:
@@ -114,4 +112,4 @@ def test_ready_time(capsys: pytest.CaptureFixture[str]) -> None:
     median = statistics.median(seconds)
     with capsys.disabled():
         print(f" ready after {median:.2f} s (median of 5; promised: {READY_SECONDS:g} s)", end="")
-    assert median < READY_SECONDS + READY_SLACK_SECONDS
+    assert median < READY_SECONDS_MAX
