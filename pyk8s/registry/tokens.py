@@ -94,6 +94,8 @@ class TokenRequests:
             spec["expirationSeconds"] = _SECONDS_DEFAULT
         if not spec.get("audiences"):
             spec["audiences"] = list(self._audiences)
+        # Go writes it out where it is not set.
+        spec.setdefault("boundObjectRef", None)
 
     async def _admit(self, context: RequestContext, name: str, request: Object) -> None:
         attributes = admission.Attributes(
