@@ -15,6 +15,7 @@ from pyk8s.apimachinery import errors
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.registry import deletion
 from pyk8s.registry.store import Existing
+from pyk8s.storage import errors as storage_errors
 from pyk8s.storage.interface import ListOptions
 
 
@@ -346,6 +347,35 @@ async def test_what_admission_refuses_is_given_back(make_server: MakeServer) -> 
     with refused(403, 'services "web" is forbidden: no'):
         await server.create(type="NodePort")
     assert await free(server)
+
+
+class EndRequests(admission.Plugin):
+    """Ends the create of a Service with an exception."""
+
+    def __init__(self, ending: BaseException) -> None:
+        self.ending = ending
+
+    async def validate(self, attributes: admission.Attributes) -> None:
+        if attributes.kind.kind == "Service":
+            raise self.ending
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        pytest.param(storage_errors.OutcomeUnknown("deadline"), id="outcome unknown"),
+        pytest.param(asyncio.CancelledError(), id="cancelled"),
+    ],
+)
+async def test_a_create_that_may_have_happened_gives_nothing_back(
+    make_server: MakeServer, ending: BaseException
+) -> None:
+    """Given back, its address could be another's while the Service is there after all; repair
+    knows better later."""
+    server = await make_server(plugins=(EndRequests(ending),))
+    with pytest.raises((errors.StatusError, asyncio.CancelledError)):
+        await server.create(type="NodePort")
+    assert (len(await server.taken()), len(await server.ports())) == (1, 1)
 
 
 async def test_a_second_family_that_fails_gives_the_first_back(dual: Server) -> None:
@@ -759,6 +789,9 @@ async def test_a_range_that_is_being_deleted_gives_nothing(server: Server) -> No
 
     await server.cidrs.update(context(), "more", protect)
     await server.cidrs.delete(context(), "more", deletion.DeleteOptions())
+    # Ranges are read from the cache, which this brings up to date: a deletion counts at once
+    # only where it is known.
+    await server.cidrs.list(ListOptions())
     with refused(
         422,
         invalid(
