@@ -145,8 +145,10 @@ def test_key_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"nothing", pem(ed25519.Ed25519PrivateKey.generate())], ids=["empty", "text", "ed25519"]
-)  # fmt: skip
+    "content",
+    [b"", b"nothing", pem(ed25519.Ed25519PrivateKey.generate())],
+    ids=["empty", "text", "ed25519"],
+)
 def test_bad_key_files(tmp_path: Path, content: bytes) -> None:
     """One line that names the file."""
     path = tmp_path / "keys.pem"

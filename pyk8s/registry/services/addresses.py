@@ -2,8 +2,8 @@
 """The pool of cluster IPs: an address is taken by creating its IPAddress object.
 
 The ranges are those of the ServiceCIDR objects that are ready and not being deleted, read anew
-for every address, so that a range counts from the moment it is there and not one longer. Mirrors upstream's `pkg/registry/core/service/ipallocator`
-(cidrallocator.go, ipallocator.go).
+for every address, so that a range counts from the moment it is there and not one longer. Mirrors
+upstream's `pkg/registry/core/service/ipallocator` (cidrallocator.go, ipallocator.go).
 """
 
 from __future__ import annotations
