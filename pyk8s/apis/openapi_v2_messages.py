@@ -3,9 +3,9 @@
 fields.
 
 Fields stand in order of number, from 1 without a gap, as `name:type`; a name alone is a string.
-`type[]` repeats, and `type?` is one of several in a oneof, written even when zero. `*:type` are the entries of
-a map under any name, `x-*:type` those whose names begin with x-: both are written as a repeated
-message of a name and a value.
+`type[]` repeats, and `type?` is one of several in a oneof, written even when zero (a oneof's
+names are this project's own). `*:type` are the entries of a map under any name, `x-*:type` those
+whose names begin with x-: both are written as a repeated message of a name and a value.
 """
 
 from __future__ import annotations
