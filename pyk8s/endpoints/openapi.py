@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""/openapi/v2 and /openapi/v3, as JSON.
+"""/openapi/v2 and /openapi/v3: as JSON, v2 also as gnostic's protobuf message.
 
 Documents are large and change only with the set of resources: each is built when it is first
 asked for, beside the event loop, and served with an ETag. A v3 document asked for by its hash
@@ -9,44 +9,79 @@ may be kept for a year, as upstream says it.
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import pyk8s
 from pyk8s.apimachinery import codec, errors
-from pyk8s.apis import openapi_v2, openapi_v3
+from pyk8s.apis import openapi_v2, openapi_v2_protobuf, openapi_v3
 from pyk8s.apis.scheme import Resource
 from pyk8s.endpoints import negotiation, response
 from pyk8s.endpoints.request import Request
 
+_Built = TypeVar("_Built")
+
 _JSON_ONLY = (negotiation.JSON,)
+_V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+# By the name with the @, which no media type may have, clients ask; upstream answers by the other.
+_V2_SERVED = (
+    negotiation.JSON,
+    "application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
+    _V2_PROTOBUF,
+)
 _V3_PREFIX = "/openapi/v3/"
+
+
+class _Swagger:
+    """The v2 document of one set of resources, in two forms with one ETag, as upstream has it.
+
+    Each is built when first asked for; not safe for several threads at a time.
+    """
+
+    def __init__(self, resources: Sequence[Resource]) -> None:
+        self._resources = tuple(resources)
+
+    @functools.cached_property
+    def json(self) -> bytes:
+        document = openapi_v2.build(self._resources, version=pyk8s.KUBERNETES_VERSION)
+        return codec.encode_json(document)
+
+    @functools.cached_property
+    def etag(self) -> str:
+        return openapi_v2.etag(self.json)
+
+    @functools.cached_property
+    def protobuf(self) -> bytes:
+        return openapi_v2_protobuf.encode(codec.decode_json(self.json))
+
+    def form(self, media_type: str) -> tuple[bytes, str]:
+        return (self.json if media_type == negotiation.JSON else self.protobuf), self.etag
 
 
 class OpenAPI:
     """Serves the documents of a set of resources that may change while it runs."""
 
     def __init__(self, resources: Sequence[Resource]) -> None:
-        self._resources = tuple(resources)
+        self._swagger = _Swagger(resources)
         self._publisher = openapi_v3.Publisher(resources, version=pyk8s.KUBERNETES_VERSION)
-        self._v2: bytes | None = None
         self._building = asyncio.Lock()
 
     def set_resources(self, resources: Sequence[Resource]) -> None:
-        self._resources = tuple(resources)
+        self._swagger = _Swagger(resources)
         self._publisher = openapi_v3.Publisher(
             resources, version=pyk8s.KUBERNETES_VERSION, before=self._publisher
         )
-        self._v2 = None
 
     async def v2(self, request: Request) -> None:
-        """JSON only: client-go asks for a protobuf form, and does without it on 406."""
-        negotiation.negotiate(
-            request.headers.get("accept", ""), transforms=False, served=_JSON_ONLY
-        )
-        resources = self._resources
-        if self._v2 is None:
-            self._v2 = await self._build(lambda: _build_v2(resources))
-        await _send(request, self._v2, openapi_v2.etag(self._v2))
+        """client-go asks for protobuf; kubectl validates the items of a List by it."""
+        media_type = negotiation.negotiate(
+            request.headers.get("accept", ""), transforms=False, served=_V2_SERVED, plain=_V2_SERVED
+        ).media_type
+        swagger = self._swagger
+        body, etag = await self._build(lambda: swagger.form(media_type))
+        content_type = media_type if media_type == negotiation.JSON else _V2_PROTOBUF
+        await _send(request, body, etag, content_type=content_type)
 
     async def v3_index(self, request: Request) -> None:
         negotiation.negotiate(
@@ -75,23 +110,27 @@ class OpenAPI:
             return
         await _send(request, document, f'"{current}"', keep=bool(asked))
 
-    async def _build(self, build: Callable[[], bytes]) -> bytes:
+    async def _build(self, build: Callable[[], _Built]) -> _Built:
         # One at a time: the builders share what they have read of the schemas.
         async with self._building:
             return await asyncio.to_thread(build)
 
 
-def _build_v2(resources: Sequence[Resource]) -> bytes:
-    return codec.encode_json(openapi_v2.build(resources, version=pyk8s.KUBERNETES_VERSION))
-
-
-async def _send(request: Request, body: bytes, etag: str, *, keep: bool = False) -> None:
+async def _send(
+    request: Request,
+    body: bytes,
+    etag: str,
+    *,
+    keep: bool = False,
+    content_type: str = negotiation.JSON,
+) -> None:
     headers = [(b"etag", etag.encode()), (b"vary", b"Accept")]
     unchanged = request.headers.get("if-none-match") == etag
     await response.send_bytes(
         request,
         b"" if unchanged else body,
         status_code=304 if unchanged else 200,
+        content_type=content_type,
         extra_headers=headers,
         cache_control=b"public, immutable" if keep else None,
     )
