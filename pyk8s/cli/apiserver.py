@@ -64,12 +64,19 @@ def parse(arguments: Sequence[str]) -> APIServerOptions:
     values = vars(parsed)
     if "etcd_servers" not in values:
         raise UsageError("--etcd-servers must be specified")
-    for cert, key in (("tls_cert_file", "tls_private_key_file"), ("etcd_certfile", "etcd_keyfile")):
+    for cert, key in _PAIRS:
         if bool(values.get(cert)) != bool(values.get(key)):
             names = [f"--{name.replace('_', '-')}" for name in (cert, key)]
             raise UsageError(f"{names[0]} and {names[1]} go together")
     values["service_account_key_files"] = tuple(values.get("service_account_key_files", ()))
     return APIServerOptions(**values, listen_fd=int(os.environ.get(LISTEN_FD, "-1")))
+
+
+_PAIRS = (
+    ("tls_cert_file", "tls_private_key_file"),
+    ("etcd_certfile", "etcd_keyfile"),
+    ("kubelet_client_certificate", "kubelet_client_key"),
+)
 
 
 def _refusal(argument: str) -> str:
@@ -137,6 +144,13 @@ _FLAGS = {
         _Flag("--service-account-key-file", "FILE", "key that verifies them; may be repeated",
               field="service_account_key_files"),
         _Flag("--service-account-signing-key-file", "FILE", "key that signs them"),
+    ),
+    "kubelets": (
+        _Flag("--kubelet-certificate-authority", "FILE", "CA of kubelets; not checked without one"),
+        _Flag("--kubelet-client-certificate", "FILE", "client certificate for kubelets"),
+        _Flag("--kubelet-client-key", "FILE", "its key"),
+        _Flag("--kubelet-preferred-address-types", "TYPES",
+              "which of a node's addresses to take, the best first", flags.words),
     ),
     "limits": (
         _Flag("--request-timeout", "1m", "longest time of a request that is no watch",

@@ -95,6 +95,11 @@ _UNIT_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs"
 _DURATION_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(h|ms|us|µs|ns|m|s)")
 
 
+def words(text: str) -> tuple[str, ...]:
+    """Separated by commas."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
 def duration(text: str) -> float:
     """Seconds, from Go's notation: 1m30s."""
     seconds, end = 0.0, 0

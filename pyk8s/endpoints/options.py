@@ -57,7 +57,7 @@ def _first(query: requestinfo.Query, name: str) -> str:
     return values[0] if values else ""
 
 
-def _boolean(query: requestinfo.Query, name: str) -> bool | None:
+def boolean(query: requestinfo.Query, name: str) -> bool | None:
     """Upstream's conversion: absent is None; empty, 0 and false are False, all else True."""
     values = query.get(name)
     if values is None:
@@ -65,7 +65,7 @@ def _boolean(query: requestinfo.Query, name: str) -> bool | None:
     return values[0].lower() not in ("", "0", "false")
 
 
-def _integer(query: requestinfo.Query, name: str) -> int | None:
+def integer(query: requestinfo.Query, name: str) -> int | None:
     text = _first(query, name)
     if not text:
         return None
@@ -93,13 +93,13 @@ def list_options(
     options = ListOptions(
         predicate=_predicate(query, name, convert),
         watch=watch,
-        allow_bookmarks=bool(_boolean(query, "allowWatchBookmarks")),
+        allow_bookmarks=bool(boolean(query, "allowWatchBookmarks")),
         resource_version=_first(query, "resourceVersion"),
         resource_version_match=_first(query, "resourceVersionMatch"),
-        timeout_seconds=_integer(query, "timeoutSeconds"),
-        limit=_integer(query, "limit") or 0,
+        timeout_seconds=integer(query, "timeoutSeconds"),
+        limit=integer(query, "limit") or 0,
         continue_token=_first(query, "continue"),
-        send_initial_events=_boolean(query, "sendInitialEvents"),
+        send_initial_events=boolean(query, "sendInitialEvents"),
     )
     _check("ListOptions", _watch_faults(options) if watch else _list_faults(options))
     return options
@@ -177,7 +177,7 @@ def write_options(query: requestinfo.Query, kind: str, *, applying: bool = False
         return _PLAIN_WRITE
     manager = _first(query, "fieldManager")
     validation = _first(query, "fieldValidation")
-    force = _boolean(query, "force")
+    force = boolean(query, "force")
     faults = [
         *_dry_run_faults(query.get("dryRun") or []),
         *_field_manager_faults(manager),
@@ -247,9 +247,9 @@ def delete_options(query: requestinfo.Query, body: dict[str, Any] | None) -> del
     else:
         preconditions = {}
         values = {
-            "grace": _integer(query, "gracePeriodSeconds"),
+            "grace": integer(query, "gracePeriodSeconds"),
             "policy": _first(query, "propagationPolicy"),
-            "orphan": _boolean(query, "orphanDependents"),
+            "orphan": boolean(query, "orphanDependents"),
             "dry_run": query.get("dryRun") or [],
         }
     _check_delete_types(values)

@@ -31,15 +31,17 @@ from pyk8s.endpoints import (
     install,
     issuer,
     openapi,
+    relay,
     reviews,
     version,
 )
 from pyk8s.endpoints.dispatcher import Dispatcher
 from pyk8s.endpoints.endpoint import Handler
 from pyk8s.endpoints.handlers.actions import Actions
+from pyk8s.endpoints.handlers.connect import Connections
 from pyk8s.endpoints.handlers.watch import Watches
 from pyk8s.endpoints.request import ASGIApp
-from pyk8s.registry import binding, builder, eviction, tokens
+from pyk8s.registry import binding, builder, eviction, locations, tokens
 from pyk8s.registry.services.ranges import ServiceRanges
 from pyk8s.server import authentication, bootstrap, certificates, listener, serving
 from pyk8s.server.options import APIServerOptions
@@ -204,16 +206,33 @@ class APIServer:
         dispatcher = Dispatcher(paths, prefixes)
         review_kinds = reviews.Reviews(authorization, authenticating.tokens)
         actions = _actions(stores, authenticating)
+        connections = self._connections(stores, authorization)
         for resource in resources:
             if resource.stored:
                 store = stores[resource.storage_prefix]
-                more = actions.of(resource)
+                more = {**actions.of(resource), **connections.of(resource)}
                 dispatcher.install(install.route(resource, store, self._watches, more))
                 continue
             route = review_kinds.route(resource, install.decoder(resource.gvk))
             route = route or actions.route(resource)
             dispatcher.install(route or install.unserved(resource))
         return dispatcher
+
+    def _connections(
+        self, stores: builder.Stores, authorization: authorizer.Authorizer
+    ) -> Connections:
+        options = self._options
+        kubelet_tls = serving.client_context(
+            options.kubelet_certificate_authority,
+            options.kubelet_client_certificate,
+            options.kubelet_client_key,
+        )
+        return Connections(
+            locations=locations.Locations(stores, options.kubelet_preferred_address_types),
+            relay=relay.Relay(kubelet_tls=kubelet_tls),
+            authorize=authorization,
+            chain=stores["pods"].admission,
+        )
 
     def _external_host(self) -> str:
         """Where clients are told to find this server: upstream's ExternalAddress."""

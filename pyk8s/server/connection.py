@@ -52,7 +52,7 @@ class Connection:
         self.client = _address(writer.get_extra_info("peername"))
         self.server = _address(writer.get_extra_info("sockname"))
         self._extensions = _tls_extensions(writer.get_extra_info("ssl_object"))
-        self.tasks = _Tasks(self._loop, self._extensions)
+        self.tasks = TaskGroup(self._loop)
 
     @property
     def stopping(self) -> bool:
@@ -187,36 +187,6 @@ class Connection:
 
     def abort(self) -> None:
         self._writer.transport.abort()
-
-
-class _Tasks(TaskGroup):
-    """The requests of one connection. Gives WebSocket scopes what HTTP scopes have, and takes
-    what the peer still sends to an app that has ended without blocking the connection."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, extensions: dict[str, Any]) -> None:
-        super().__init__(loop)
-        self._extensions = extensions
-
-    async def spawn_app(self, app: Any, config: Config, scope: Any, send: Any) -> Any:
-        scope["extensions"].update(self._extensions)
-        queue: asyncio.Queue[Any] = asyncio.Queue(config.max_app_queue_size)
-        ended = False
-
-        async def run(scope: Any, receive: Any, send: Any, spawn: Any, call_soon: Any) -> None:
-            nonlocal ended
-            try:
-                await app(scope, queue.get, send, spawn, call_soon)
-            finally:
-                ended = True
-                while not queue.empty():
-                    queue.get_nowait()
-
-        async def put(event: Any) -> None:
-            if not ended:
-                await queue.put(event)
-
-        await super().spawn_app(cast(Any, run), config, scope, send)
-        return put
 
 
 def _address(name: Any) -> tuple[str, int] | None:

@@ -4,7 +4,8 @@
 What is otherwise than in hypercorn 0.18: bytes that arrive while a request is being served do
 not stop the reading, so that a lost client is noticed behind a pipelined request; a body nobody
 reads is discarded instead of blocking the connection for good; head, body and end of a short
-answer leave in one write; and there is no way from here to cleartext HTTP/2.
+answer leave in one write; there is no way from here to cleartext HTTP/2; and an app may take
+over the bare connection of a request that asks for an upgrade, whatever the protocol is called.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import h11
 from hypercorn.events import Closed, Event, RawData
 from hypercorn.protocol.h11 import STREAM_ID, H11Protocol
 
+from pyk8s.endpoints.request import UPGRADE
+from pyk8s.server.raw import RawConnection
 from pyk8s.server.stream import Stream
 
 if TYPE_CHECKING:
@@ -49,6 +52,7 @@ class HTTP1(H11Protocol):
         )
         self._owner = owner
         self._current: Stream | None = None
+        self._raw: RawConnection | None = None
         self._room = asyncio.Event()
         self._paused = False
         self._discarded = 0
@@ -56,12 +60,17 @@ class HTTP1(H11Protocol):
 
     async def handle(self, event: Event) -> None:
         if isinstance(event, RawData):
+            if self._raw is not None:
+                await self._raw.feed(event.data)
+                return
             self.connection.receive_data(event.data)
             if self._paused:
                 await self._wait_for_room(len(self.connection.trailing_data[0]))
             else:
                 await self._handle_events()
         elif isinstance(event, Closed):
+            if self._raw is not None:
+                self._raw.feed_end()
             if self._current is not None:
                 self._current.disconnect()
                 self._current = None
@@ -69,7 +78,7 @@ class HTTP1(H11Protocol):
             self._cancel_discarding()
 
     async def _wait_for_room(self, pipelined_bytes: int) -> None:
-        while self._paused and pipelined_bytes > PIPELINED_BYTES_MAX:
+        while self._paused and self._raw is None and pipelined_bytes > PIPELINED_BYTES_MAX:
             self._room.clear()
             await self._room.wait()
 
@@ -92,8 +101,6 @@ class HTTP1(H11Protocol):
                 await self._create_stream(event)
             elif self._current is not None:
                 await self._handle_body(self._current, event)
-            elif self.stream is not None:
-                await self.stream.handle(event)  # type: ignore[arg-type]
 
     async def _handle_body(self, stream: Stream, event: Any) -> None:
         if isinstance(event, h11.EndOfMessage):
@@ -107,9 +114,6 @@ class HTTP1(H11Protocol):
             await self._room.wait()
 
     async def _create_stream(self, request: h11.Request) -> None:
-        if _wants_websocket(request):
-            await super()._create_stream(request)
-            return
         method = request.method.decode("ascii").upper()
         if method == "PRI":
             await self._refuse(505)
@@ -119,7 +123,20 @@ class HTTP1(H11Protocol):
         )
         self.keep_alive_requests += 1
         self._current = Stream(self, STREAM_ID, scope)
+        if _wants_upgrade(request):
+            scope["extensions"][UPGRADE] = self._take_over
         self._owner.serve(self._current)
+
+    async def _take_over(self) -> RawConnection:
+        """Give the bare connection to the app that serves the current request, which has read
+        all of the request's body. Nothing of an answer may have been sent."""
+        stream = self._current
+        if stream is None:
+            raise ConnectionResetError("the client is gone")
+        stream.mark_upgraded()
+        self._raw = RawConnection(self._owner, self.connection.trailing_data[0])
+        self._room.set()
+        return self._raw
 
     async def _refuse(self, status: int) -> None:
         """What came is no HTTP we speak: say so if no answer has begun, then hang up."""
@@ -218,11 +235,7 @@ _REASONS = {status.value: status.phrase.encode() for status in http.HTTPStatus} 
 }
 
 
-def _wants_websocket(request: h11.Request) -> bool:
+def _wants_upgrade(request: h11.Request) -> bool:
     headers = {name: value.lower() for name, value in request.headers}
     tokens = [token.strip() for token in headers.get(b"connection", b"").split(b",")]
-    return (
-        request.method == b"GET"
-        and b"upgrade" in tokens
-        and headers.get(b"upgrade", b"").strip() == b"websocket"
-    )
+    return b"upgrade" in tokens and bool(headers.get(b"upgrade"))

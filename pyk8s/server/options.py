@@ -49,6 +49,17 @@ class APIServerOptions:
     service_account_key_files: tuple[str, ...] = ()
     service_account_signing_key_file: str = ""
 
+    kubelet_certificate_authority: str = ""
+    kubelet_client_certificate: str = ""
+    kubelet_client_key: str = ""
+    kubelet_preferred_address_types: tuple[str, ...] = (
+        "Hostname",
+        "InternalDNS",
+        "InternalIP",
+        "ExternalDNS",
+        "ExternalIP",
+    )
+
     request_timeout_seconds: float = 60.0
     min_request_timeout_seconds: int = 1800
     max_requests_inflight: int = 400

@@ -55,6 +55,7 @@ class State(enum.Enum):
     REQUEST = enum.auto()
     HEAD_HELD = enum.auto()
     RESPONSE = enum.auto()
+    UPGRADED = enum.auto()
     DONE = enum.auto()
 
 
@@ -162,6 +163,12 @@ class Stream:
         if not more:
             self._drop_body()
         await send(self, body, more)
+
+    def mark_upgraded(self) -> None:
+        """The app has the bare connection now; it ends when the app does."""
+        if self.state is not State.REQUEST:
+            raise RuntimeError(f"a response cannot be upgraded in state {self.state.name}")
+        self.state = State.UPGRADED
 
     @property
     def bodiless(self) -> bool:
