@@ -10,9 +10,11 @@ The fixtures stand in conftest.py. Everything waits for what it waits for, with 
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import contextlib
 import http.client
+import inspect
 import json
 import os
 import queue
@@ -49,6 +51,22 @@ def wait_until(condition: Callable[[], Any], what: str, seconds_max: float = SEC
         assert time.monotonic() < deadline, f"{what}: not so after {seconds_max:g} s"
         time.sleep(_POLL_SECONDS)
     return answer
+
+
+async def eventually(
+    condition: Callable[[], Any], what: str, seconds_max: float = SECONDS_MAX
+) -> Any:
+    """As wait_until, for a condition that comes true on the running event loop. It may be a
+    coroutine function."""
+    deadline = time.monotonic() + seconds_max
+    while True:
+        answer = condition()
+        if inspect.isawaitable(answer):
+            answer = await answer
+        if answer:
+            return answer
+        assert time.monotonic() < deadline, f"{what}: not so after {seconds_max:g} s"
+        await asyncio.sleep(_POLL_SECONDS)
 
 
 class Lines:

@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The names of the resources that controllers deal with, as the server spells them."""
+
+from __future__ import annotations
+
+from pyk8s.apimachinery.gvk import GroupVersionResource
+
+
+def _core(resource: str) -> GroupVersionResource:
+    return GroupVersionResource("", "v1", resource)
+
+
+def _apps(resource: str) -> GroupVersionResource:
+    return GroupVersionResource("apps", "v1", resource)
+
+
+CONFIGMAPS = _core("configmaps")
+ENDPOINTS = _core("endpoints")
+EVENTS = _core("events")
+NAMESPACES = _core("namespaces")
+NODES = _core("nodes")
+PERSISTENT_VOLUME_CLAIMS = _core("persistentvolumeclaims")
+PERSISTENT_VOLUMES = _core("persistentvolumes")
+PODS = _core("pods")
+REPLICATION_CONTROLLERS = _core("replicationcontrollers")
+RESOURCE_QUOTAS = _core("resourcequotas")
+SECRETS = _core("secrets")
+SERVICE_ACCOUNTS = _core("serviceaccounts")
+SERVICES = _core("services")
+
+CONTROLLER_REVISIONS = _apps("controllerrevisions")
+DAEMON_SETS = _apps("daemonsets")
+DEPLOYMENTS = _apps("deployments")
+REPLICA_SETS = _apps("replicasets")
+STATEFUL_SETS = _apps("statefulsets")
+
+CRON_JOBS = GroupVersionResource("batch", "v1", "cronjobs")
+JOBS = GroupVersionResource("batch", "v1", "jobs")
+
+ENDPOINT_SLICES = GroupVersionResource("discovery.k8s.io", "v1", "endpointslices")
+LEASES = GroupVersionResource("coordination.k8s.io", "v1", "leases")
+POD_DISRUPTION_BUDGETS = GroupVersionResource("policy", "v1", "poddisruptionbudgets")

@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One HTTP request to the server, and what comes of it: the only door to the HTTP library.
+
+A request waits for its turn in the client's budget, is sent, and is sent again when the server
+asks for that (429 or a 5xx, with Retry-After) or when a read lost its connection: ten times at
+most, as client-go's `rest/with_retry.go`. What is no success is raised as StatusError, with the
+Status the server sent or one made of the HTTP answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+
+import pyk8s
+from pyk8s.apimachinery import codec, errors
+from pyk8s.client import backoff
+from pyk8s.client.kubeconfig import ClientConfig
+
+JSON = "application/json"
+
+# client-go's defaults for a client that says nothing.
+DEFAULT_QPS = 5.0
+DEFAULT_BURST = 10
+
+RETRIES_MAX = 10
+_LOST_CONNECTION_RETRY_SECONDS = 1.0
+# A request that is no watch: the server gives up on it after a minute itself.
+REQUEST_SECONDS_MAX = 65.0
+_CONNECT_SECONDS_MAX = 30.0
+# A watch may deliver a whole resource at once; more per read is fewer wake-ups.
+_READ_BUFFER_BYTES = 1 << 20
+
+# Connections that died under a request, told apart from a server that is not there.
+_LOST = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientPayloadError)
+
+
+class ServerUnreachable(Exception):
+    """No answer: nobody listens, the connection broke, TLS failed, or the time was up. Whether
+    a write was carried out is not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """`path` begins with a slash. `query` values that are empty are left out."""
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    content_type: str = JSON
+    accept: str = JSON
+    seconds_max: float | None = REQUEST_SECONDS_MAX
+
+
+class Stream:
+    """The body of an answer as it comes. To be closed."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+
+    async def read_some(self) -> bytes:
+        """What has arrived, at least one byte; empty once the stream has ended, whether in order
+        or not."""
+        try:
+            return await self._response.content.readany()
+        except (aiohttp.ClientError, ConnectionError, TimeoutError):
+            return b""
+
+    def close(self) -> None:
+        self._response.close()
+
+
+def _new_session(config: ClientConfig) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, ssl=config.tls if config.tls is not None else True),
+        headers=config.headers,
+        read_bufsize=_READ_BUFFER_BYTES,
+        cookie_jar=aiohttp.DummyCookieJar(),
+    )
+
+
+class RESTClient:
+    """One server, one identity, one request budget; connections are kept and shared.
+
+    `qps` and `burst` bound how many requests leave per second, as in client-go; 0 or less means
+    no bound. To be made on a running event loop, and closed.
+    """
+
+    def __init__(
+        self,
+        config: ClientConfig,
+        *,
+        user_agent: str = "",
+        qps: float = DEFAULT_QPS,
+        burst: int = DEFAULT_BURST,
+        session: aiohttp.ClientSession | None = None,
+    ) -> None:
+        self.config = config
+        self._limiter = backoff.TokenBucket(qps, burst)
+        self._user_agent = user_agent or f"pyk8s/{pyk8s.__version__}"
+        self._session = session or _new_session(config)
+        self._owns_session = session is None
+
+    def named(self, user_agent: str, *, qps: float, burst: int) -> RESTClient:
+        """Another client over the same connections, with a name and a budget of its own. It
+        needs no closing, and ends with this one."""
+        return RESTClient(
+            self.config, user_agent=user_agent, qps=qps, burst=burst, session=self._session
+        )
+
+    async def close(self) -> None:
+        if self._owns_session:
+            await self._session.close()
+
+    async def request(self, request: Request) -> bytes:
+        """The body of a success. Raises StatusError, ServerUnreachable or KubeconfigError."""
+        response = await self._send(request)
+        try:
+            return await response.read()
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise _unreachable(request, error) from error
+        finally:
+            response.release()
+
+    async def stream(self, request: Request) -> Stream:
+        """The headers of a success are here, the body follows. Raises as `request` does."""
+        return Stream(await self._send(request))
+
+    async def _send(self, request: Request) -> aiohttp.ClientResponse:
+        for attempt in range(RETRIES_MAX + 1):
+            await self._limiter.wait()
+            try:
+                response = await self._attempt(request)
+            except (aiohttp.ClientError, OSError, TimeoutError) as error:
+                if attempt == RETRIES_MAX or not _may_send_again(request, error):
+                    raise ServerUnreachable(
+                        f"{request.method} {request.path}: {error!r}"
+                    ) from error
+                await asyncio.sleep(_LOST_CONNECTION_RETRY_SECONDS)
+                continue
+            if response.status < 300:
+                return response
+            failure = await _failure(response)
+            delay = _retry_after_seconds(response)
+            if delay is None or attempt == RETRIES_MAX:
+                raise failure
+            await asyncio.sleep(delay)
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _attempt(self, request: Request) -> aiohttp.ClientResponse:
+        headers = {"Accept": request.accept, "User-Agent": self._user_agent}
+        if request.body is not None:
+            headers["Content-Type"] = request.content_type
+        if authorization := self.config.credentials.header():
+            headers["Authorization"] = authorization
+        return await self._session.request(
+            request.method,
+            self.config.server + request.path,
+            params={key: value for key, value in request.query.items() if value},
+            data=request.body,
+            headers=headers,
+            timeout=aiohttp.ClientTimeout(
+                total=request.seconds_max, sock_connect=_CONNECT_SECONDS_MAX
+            ),
+            server_hostname=self.config.tls_server_name or None,
+            allow_redirects=False,
+        )
+
+
+def _unreachable(request: Request, error: Exception) -> ServerUnreachable:
+    return ServerUnreachable(f"{request.method} {request.path}: {error!r}")
+
+
+def _may_send_again(request: Request, error: Exception) -> bool:
+    """A read whose connection broke; not one that was refused, nor one that took too long."""
+    lost = isinstance(error, _LOST) and not isinstance(error, aiohttp.ClientConnectorError)
+    return lost and request.method == "GET"
+
+
+def _retry_after_seconds(response: aiohttp.ClientResponse) -> int | None:
+    """None: not to be sent again."""
+    if response.status != 429 and response.status < 500:
+        return None
+    text = response.headers.get("Retry-After", "")
+    return int(text) if text.isascii() and text.isdigit() else None
+
+
+async def _failure(response: aiohttp.ClientResponse) -> errors.StatusError:
+    try:
+        body = await response.read()
+    except (aiohttp.ClientError, OSError, TimeoutError):
+        body = b""
+    finally:
+        response.release()
+    try:
+        status = codec.decode_json(body)
+    except codec.DecodeError:
+        status = None
+    if isinstance(status, dict) and status.get("kind") == "Status":
+        return status_error(status)
+    return _generic(response.status, body)
+
+
+def status_error(status: Mapping[str, Any]) -> errors.StatusError:
+    """The exception a v1 Status stands for."""
+    error = errors.StatusError(
+        int(status.get("code") or 500),
+        status.get("reason") or "",
+        status.get("message") or "unknown",
+        status.get("details") or None,
+    )
+    error.continue_token = (status.get("metadata") or {}).get("continue") or ""
+    return error
+
+
+_GENERIC = {
+    400: (errors.BAD_REQUEST, "the server rejected our request for an unknown reason"),
+    401: (errors.UNAUTHORIZED, "the server has asked for the client to provide credentials"),
+    403: (errors.FORBIDDEN, "the server refused the request"),
+    404: (errors.NOT_FOUND, "the server could not find the requested resource"),
+    405: (errors.METHOD_NOT_ALLOWED, "the server does not allow this method on the resource"),
+    406: (errors.NOT_ACCEPTABLE, "the server was unable to respond with an accepted content type"),
+    409: (errors.CONFLICT, "the server reported a conflict"),
+    410: (errors.GONE, "the resource is gone"),
+    415: (errors.UNSUPPORTED_MEDIA_TYPE, "the body was in a format the server does not support"),
+    422: (errors.INVALID, "the server rejected our request due to an error in our request"),
+    429: (errors.TOO_MANY_REQUESTS, "the server has received too many requests"),
+    503: (errors.SERVICE_UNAVAILABLE, "the server is currently unable to handle the request"),
+    504: (errors.TIMEOUT, "the server was unable to return a response in time"),
+}
+
+
+def _generic(code: int, body: bytes) -> errors.StatusError:
+    """What upstream's NewGenericServerResponse makes of an answer that is no Status."""
+    reason, message = _GENERIC.get(
+        code, (errors.INTERNAL_ERROR if code >= 500 else "Unknown", f"the server answered {code}")
+    )
+    text = body[:2048].decode(errors="replace").strip()
+    return errors.StatusError(code, reason, f"{message}: {text}" if text else message)
