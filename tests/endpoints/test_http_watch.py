@@ -112,6 +112,26 @@ def test_timeout_seconds(http: Http, maps: str) -> None:
         assert [event["type"] for event in events.rest()] == ["ADDED"]
 
 
+def test_last_bookmark(http: Http, maps: str) -> None:
+    """Where bookmarks are allowed, a watch whose time is up ends with one that is recent."""
+    version = http.create(maps, configmap("a"))["metadata"]["resourceVersion"]
+    query = f"watch=1&resourceVersion={version}&timeoutSeconds=3"
+    with (
+        http.watch(f"{maps}?{query}&allowWatchBookmarks=true") as events,
+        http.watch(f"{maps}?{query}") as others,
+    ):
+        newest = http.create("/api/v1/namespaces/default/configmaps", {"metadata": LATE})
+        seen = events.rest()
+        assert others.rest() == []
+    assert [event["type"] for event in seen] == ["BOOKMARK"]
+    metadata = seen[0]["object"]["metadata"]
+    assert int(metadata["resourceVersion"]) >= int(newest["metadata"]["resourceVersion"])
+    assert "annotations" not in metadata
+
+
+LATE = {"generateName": "late-"}
+
+
 def test_other_timeout_is_ignored(http: Http, maps: str) -> None:
     """?timeout= is the client's own; only timeoutSeconds counts."""
     with http.watch(f"{maps}?watch=1&timeout=1ms") as events:

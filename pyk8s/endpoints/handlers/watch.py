@@ -30,6 +30,8 @@ from pyk8s.storage import interface as storage
 # YAML has no framing for streams, here as upstream.
 _STREAMED = (negotiation.JSON, negotiation.PROTOBUF)
 
+_LAST_BOOKMARK_SECONDS_MIN = 2
+
 Encode = Callable[[storage.WatchEvent], bytes]
 
 
@@ -40,6 +42,8 @@ class _Stream:
     encode: Encode
     endpoint: Endpoint
     media_type: str
+    # What the bookmark at the end says; 0 for none.
+    last_revision: int = 0
 
 
 class Watches:
@@ -81,7 +85,8 @@ class Watches:
         try:
             await response.start_stream(request, _content_type(form))
             seconds = wanted.timeout_seconds or self._seconds_min * (1 + random.random())
-            await _run(_Stream(request, watcher, encode, endpoint, form.media_type), seconds)
+            stream = _Stream(request, watcher, encode, endpoint, form.media_type)
+            await _run(stream, seconds, last_bookmark=wanted.allow_bookmarks)
         finally:
             self._watchers.discard(watcher)
             watcher.close()
@@ -97,11 +102,23 @@ def _watch_options(request: Request, wanted: options.ListOptions) -> storage.Wat
     )
 
 
-async def _run(stream: _Stream, seconds: float) -> None:
-    """Pump until the watch ends, its time is up, or the client hangs up."""
+async def _run(stream: _Stream, seconds: float, *, last_bookmark: bool) -> None:
+    """Pump until the watch ends, its time is up, or the client hangs up.
+
+    A watch whose time is up ends with a bookmark where these are allowed, so that its client
+    comes back from a recent revision. Upstream sends it two seconds earlier, hence none to a
+    shorter watch: `nextBookmarkTime`.
+    """
     on_disconnect = stream.request.scope["extensions"][ON_DISCONNECT]
     on_disconnect(stream.watcher.close)
-    timer = asyncio.get_running_loop().call_later(seconds, stream.watcher.close)
+
+    def time_is_up() -> None:
+        if last_bookmark and seconds > _LAST_BOOKMARK_SECONDS_MIN:
+            # Asked before the end: after it the watcher knows nothing of what is pending.
+            stream.last_revision = stream.watcher.bookmark_revision()
+        stream.watcher.close()
+
+    timer = asyncio.get_running_loop().call_later(seconds, time_is_up)
     try:
         await _pump(stream)
         await response.end_stream(stream.request)
@@ -115,6 +132,9 @@ async def _pump(stream: _Stream) -> None:
         while batch := await stream.watcher.next_batch():
             chunk = encode(batch[0]) if len(batch) == 1 else b"".join(map(encode, batch))
             await response.send_chunk(request, chunk)
+        if stream.last_revision:
+            bookmark = storage.WatchEvent(storage.BOOKMARK, stream.last_revision, None)
+            await response.send_chunk(request, encode(bookmark))
     except storage_errors.StorageError as error:
         resource = stream.endpoint.resource.group_resource
         status = translate.status_error(error, resource, "", "watch").status
