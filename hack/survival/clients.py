@@ -26,7 +26,7 @@ END_NONCE = "end"
 _PAUSE_SECONDS = 0.05
 _FILLER = "x" * 400
 
-_OUTCOMES = {404: history.ABSENT, 503: history.REFUSED}
+_OUTCOMES = {404: history.ABSENT, 410: history.REFUSED, 503: history.REFUSED}
 
 
 @dataclass(slots=True)
@@ -188,9 +188,7 @@ async def listed(client: Client, name: str) -> None:
 
 async def _list(client: Client, call: Call, path: str) -> None:
     answer = await client.call(call, "GET", path)
-    if answer is not None and answer.status == 410:
-        call.outcome = history.REFUSED
-    elif answer is not None and call.outcome == history.OK:
+    if answer is not None and call.outcome == history.OK:
         body = answer.json()
         call.revision = history.revision_of(body)
         call.listed = _states(body["items"])

@@ -26,7 +26,7 @@ NONCE = "nonce"
 
 # Outcomes of a call.
 OK = "ok"
-REFUSED = "refused"  # 503: surely not done
+REFUSED = "refused"  # 410, 503: surely not done
 CONFLICT = "conflict"  # 409 to an update of another revision
 EXISTS = "exists"  # 409 to a create
 ABSENT = "absent"  # 404
