@@ -307,9 +307,7 @@ def _check_chain(chain: Chain, truth: Truth) -> Iterable[str]:
         yield f"a watch from {chain.start} to {end} lacks {lost} events, the first about {first}"
 
 
-def _expected(
-    chain: Chain, truth: Truth, end: int
-) -> Iterable[tuple[int, str, str, State]]:
+def _expected(chain: Chain, truth: Truth, end: int) -> Iterable[tuple[int, str, str, State]]:
     state = dict(chain.state)
     for revision, name, now in truth.between(chain.start, end):
         before = state.pop(name, None)

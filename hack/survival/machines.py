@@ -244,7 +244,8 @@ class World:
         promised = 0.0
         while "export KUBECONFIG=" not in process.log():
             promised += _POLL_SECONDS
-            assert process.is_running and promised < READY_SECONDS_MAX, process.log()
+            assert process.is_running, process.log()
+            assert promised < READY_SECONDS_MAX, process.log()
             await asyncio.sleep(_POLL_SECONDS)
         files = certificates.files_under(self.directory / "up" / "pki")
         return process, wire.Server("127.0.0.1", port, _admin(files))

@@ -42,7 +42,9 @@ class Client:
     async def until_created(self, name: str) -> None:
         """A write succeeds again, soon."""
         async with asyncio.timeout(15):
-            while (await self.create(name)).status not in (201, 409):
+            while True:
+                if (await self.create(name)).status in (201, 409):
+                    return
                 await asyncio.sleep(0.02)
 
 
