@@ -111,6 +111,7 @@ class ControlPlane:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            env={**os.environ, "PYK8S_SELF_CHECK": "1"},
             start_new_session=True,
         )
         assert self.process.stdout is not None

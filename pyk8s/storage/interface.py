@@ -15,7 +15,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from pyk8s.apimachinery import codec, fields, labels
 from pyk8s.apimachinery.gvk import GroupResource, Object
@@ -34,6 +34,14 @@ NOT_OLDER_THAN = "NotOlderThan"
 
 
 _View = TypeVar("_View")
+
+
+class Views(NamedTuple):
+    """What an Item has decoded so far; None for what nobody asked for."""
+
+    labels: Mapping[str, str] | None
+    fields: Mapping[str, str] | None
+    indexed: tuple[str, ...] | None
 
 
 class Item:
@@ -88,6 +96,10 @@ class Item:
     def note_indexed(self, values: tuple[str, ...]) -> None:
         """Spare the decoding, where whoever made the item had the tree: its `index_values`."""
         self._indexed = values
+
+    @property
+    def remembered(self) -> Views:
+        return Views(self._labels, self._fields, self._indexed)
 
     def _read(self, view: Callable[[Object], _View]) -> _View:
         try:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from outage import Way
 
 from pyk8s.apimachinery import fields, labels
 from pyk8s.apimachinery.gvk import GroupResource, Object
-from pyk8s.storage import cacher
+from pyk8s.storage import errors
 from pyk8s.storage import etcd as bare_etcd
 from pyk8s.storage.cacher.store import Cacher
 from pyk8s.storage.interface import (
@@ -171,20 +172,37 @@ class Watching:
         self.watcher.close()
 
 
+@contextlib.asynccontextmanager
+async def checked(options: EtcdOptions) -> AsyncIterator[Cacher]:
+    """A cacher that checks itself, in the end at the latest; to be started by the caller."""
+    alarms: list[str] = []
+    backend = Cacher(options, alarm=alarms.append)
+    assert backend.self_check is not None
+    yield backend
+    with contextlib.suppress(errors.StorageError):
+        await backend.self_check.run_once()
+    await backend.stop()
+    assert alarms == []
+
+
 @pytest_asyncio.fixture
 async def cached(etcd_options: EtcdOptions) -> AsyncIterator[Cacher]:
     """A started cacher."""
-    backend = Cacher(etcd_options)
-    await backend.start()
-    yield backend
-    await backend.stop()
+    async with checked(etcd_options) as backend:
+        await backend.start()
+        yield backend
 
 
 @pytest_asyncio.fixture(params=["etcd", "cacher"])
 async def pods(request: pytest.FixtureRequest, etcd_options: EtcdOptions) -> AsyncIterator[Pods]:
     """Pods in either implementation: whoever takes this fixture states the contract."""
-    opened = bare_etcd.open if request.param == "etcd" else cacher.open
-    backend = opened(etcd_options)
+    if request.param == "cacher":
+        async with checked(etcd_options) as cacher:
+            pods = Pods(cacher, etcd_options.prefix)
+            await cacher.start()
+            yield pods
+        return
+    backend = bare_etcd.open(etcd_options)
     pods = Pods(backend, etcd_options.prefix)
     await backend.start()
     yield pods
@@ -217,11 +235,10 @@ async def way(etcd: str, tmp_path: Path) -> AsyncIterator[Way]:
 @pytest_asyncio.fixture
 async def distant_pods(etcd_options: EtcdOptions, way: Way) -> AsyncIterator[Pods]:
     """Pods in a cacher whose way to etcd can be cut."""
-    backend = Cacher(dataclasses.replace(etcd_options, servers=(way.url,)))
-    pods = Pods(backend, etcd_options.prefix)
-    await backend.start()
-    yield pods
-    await backend.stop()
+    async with checked(dataclasses.replace(etcd_options, servers=(way.url,))) as backend:
+        pods = Pods(backend, etcd_options.prefix)
+        await backend.start()
+        yield pods
 
 
 @pytest_asyncio.fixture
@@ -231,3 +248,9 @@ async def near_pods(etcd_options: EtcdOptions) -> AsyncIterator[Pods]:
     await backend.start()
     yield Pods(backend, etcd_options.prefix)
     await backend.stop()
+
+
+@pytest.fixture
+def pods_of() -> type[Pods]:
+    """For tests that make a backend of their own."""
+    return Pods

@@ -144,7 +144,9 @@ async def test_bookmarks_come_periodically(cached_pods, monkeypatch):
     monkeypatch.setattr("pyk8s.storage.cacher.watcher.BOOKMARK_SECONDS", 0.02)
     watch = await cached_pods.watch(allow_bookmarks=True)
     silent = await cached_pods.watch()
-    other = type(cached_pods)(cached_pods.backend, cached_pods.config.key_prefix + "other")
+    other = type(cached_pods)(
+        cached_pods.backend, cached_pods.config.key_prefix.replace("/pods/", "/other")
+    )
     written = await other.create("a")
     async with asyncio.timeout(5):
         event = await watch.event()
@@ -177,7 +179,7 @@ async def test_a_bookmark_never_runs_ahead(cached_pods):
 async def test_a_resource_registered_late_joins_without_a_gap(cached_pods, near_pods):
     """Objects written before, while and after a resource is registered are all there, and its
     watches see each change after their start once."""
-    late = f"{cached_pods.config.key_prefix}late"
+    late = cached_pods.config.key_prefix.replace("/pods/", "/late")
     elsewhere = type(near_pods)(near_pods.backend, late)
 
     async def write():

@@ -12,6 +12,7 @@
     watch_cache  the state of one resource: contents (objects, indexes), history (recent changes)
     channels     watchers that ask the same, served together; watcher: one of them
     store        the storage contract on all of this
+    selfcheck    whether all of this is so, where that is asked for
 
 It runs on one event loop and takes no locks: whatever reads shared state and acts on it does not
 await in between. Objects are kept encoded; decoded only where a selector or an index asks.
@@ -25,6 +26,6 @@ from pyk8s.storage import interface
 def open(options: interface.EtcdOptions) -> interface.Backend:
     """The contract fulfilled from memory, over etcd."""
     # protobuf is slow to import, and whoever only wants a name from here need not pay for it.
-    from pyk8s.storage.cacher import store
+    from pyk8s.storage.cacher import selfcheck, store
 
-    return store.Cacher(options)
+    return store.Cacher(options, alarm=selfcheck.alarm_from_environment())

@@ -8,7 +8,7 @@ few is cheap, and most writes come between two lists.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pyk8s.apimachinery import fields
 from pyk8s.storage.interface import Item, Predicate, ResourceConfig
@@ -147,6 +147,27 @@ class Contents:
         for name in self._namespace_order.in_order():
             items.extend(map(get, _from(self._namespaces[name[:-1]], start)))
         return items
+
+    def items(self) -> Mapping[str, Item]:
+        """All objects by key, as they are now."""
+        return dict(self._items)
+
+    def faults(self) -> Iterator[str]:
+        """Where the orders and indexes disagree with the objects; for self-checks."""
+        prefix = self._config.key_prefix
+        grouped: dict[str, dict[str, set[str]]] = {name: {} for name in ("", *self._indexes)}
+        for key, item in self._items.items():
+            grouped[""].setdefault(self.namespace_of(key), set()).add(key)
+            for name, value in self.indexed_values(item) if self._indexes else ():
+                grouped[name].setdefault(value, set()).add(key)
+        for name, expected in grouped.items():
+            orders = self._indexes[name] if name else self._namespaces
+            held = {value: list(order.in_order()) for value, order in orders.items()}
+            if held != {value: sorted(keys) for value, keys in expected.items()}:
+                yield f"{prefix}: the index of {name or 'namespaces'} is not that of the objects"
+        order = [namespace + "/" for namespace in grouped[""]]
+        if list(self._namespace_order.in_order()) != sorted(order):
+            yield f"{prefix}: the order of namespaces is wrong"
 
     def _reindex(self, key: str, previous: Item | None, item: Item | None) -> None:
         before = set(self.indexed_values(previous)) if previous else set()

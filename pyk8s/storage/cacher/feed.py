@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 
 from pyk8s.storage import errors
 from pyk8s.storage.cacher.progress import Progress
@@ -44,6 +44,10 @@ class Feed:
         self._following: asyncio.Task[None] | None = None
         self._stream: stream.Stream | None = None
         self._is_distrusted = False
+        # Is shown all changes before they are applied; does nothing unless a self-check does.
+        self.observe: Callable[[Sequence[stream.Change]], None] | None = None
+        # How often everything started over.
+        self.generation = 0
         # Lists at a revision before this one fail, as they would on etcd.
         self.compacted = 0
 
@@ -90,6 +94,16 @@ class Feed:
         following = self._following is not None and not self._following.done()
         return following and all(cache.is_ready for cache in self._caches.values())
 
+    @property
+    def caches(self) -> Sequence[WatchCache]:
+        return list(self._caches.values())
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether a fault of ours ended the following of etcd."""
+        task = self._following
+        return task is not None and task.done() and not task.cancelled()
+
     def distrust(self) -> None:
         """etcd gave a revision before one it gave earlier: its data was replaced."""
         if not self._is_distrusted and self._stream is not None:
@@ -128,11 +142,14 @@ class Feed:
 
     def _start_over(self, revision: int) -> None:
         self._is_distrusted = False
+        self.generation += 1
         for prefix in self._caches:
             self._load(prefix)
         self._progress.reset(revision)
 
     def _apply(self, changes: Sequence[stream.Change]) -> None:
+        if self.observe is not None:
+            self.observe(changes)
         for change in changes:
             cache = self._route(change.key)
             if cache is not None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.storage import errors, paging, versioner, watchplan
+from pyk8s.storage.cacher import selfcheck
 from pyk8s.storage.cacher.channels import BACKLOG_EVENTS_MAX
 from pyk8s.storage.cacher.feed import Feed
 from pyk8s.storage.cacher.progress import Freshness, Progress
@@ -37,10 +38,17 @@ from pyk8s.storage.interface import (
 class Cacher:
     """One etcd cluster, mirrored in memory as far as resources are registered.
 
-    `backlog` is how many events a watcher may lag behind before it is ended.
+    `backlog` is how many events a watcher may lag behind before it is ended. With an `alarm`
+    the cacher checks itself, and tells it what is wrong.
     """
 
-    def __init__(self, options: EtcdOptions, *, backlog: int = BACKLOG_EVENTS_MAX) -> None:
+    def __init__(
+        self,
+        options: EtcdOptions,
+        *,
+        backlog: int = BACKLOG_EVENTS_MAX,
+        alarm: selfcheck.Alarm | None = None,
+    ) -> None:
         self._client = Client(options)
         self._backlog = backlog
         self.keyspace = Keyspace(self._client)
@@ -50,6 +58,10 @@ class Cacher:
         self.freshness = Freshness(self.progress, self.keyspace.revision, self.feed.distrust)
         self._compactor = Compactor(self.keyspace, options.compaction_interval_seconds)
         self._storages: dict[str, CachedStorage] = {}
+        self.self_check: selfcheck.SelfCheck | None = None
+        if alarm is not None:
+            check = selfcheck.SelfCheck(self.keyspace, self.progress, self.feed, alarm)
+            self.self_check, self.feed.observe = check, check.observe
 
     def storage_for(self, config: ResourceConfig) -> CachedStorage:
         """The same storage for the same config; another config for a known prefix replaces the
@@ -71,8 +83,12 @@ class Cacher:
     async def start(self) -> None:
         await self.feed.start()
         self._compactor.start()
+        if self.self_check is not None:
+            self.self_check.start()
 
     async def stop(self) -> None:
+        if self.self_check is not None:
+            await self.self_check.stop()
         await self._compactor.stop()
         await self.feed.stop()
         await self.freshness.stop()

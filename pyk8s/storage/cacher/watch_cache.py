@@ -13,7 +13,8 @@ answers what may be old, from the last moment it was whole; its watchers are end
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.storage import encoding, errors, paging, watchplan
@@ -34,6 +35,16 @@ from pyk8s.storage.interface import (
     WatchOptions,
     index_values,
 )
+
+
+class Snapshot(NamedTuple):
+    """Everything a cache holds, as of one revision; `faults` are contradictions within it."""
+
+    revision: int
+    items: Mapping[str, Item]
+    unreadable: Collection[str]
+    faults: Sequence[str]
+
 
 # What a key holds: an object, nothing, or a value that cannot be read.
 State = Item | errors.Corrupt | None
@@ -205,6 +216,14 @@ class WatchCache:
         return item
 
     # -- Reading ---------------------------------------------------------------------------
+
+    def snapshot(self) -> Snapshot | None:
+        """For self-checks; None while the cache is not ready."""
+        if not self._loaded.is_set():
+            return None
+        items = self._contents.items()
+        faults = list(self._contents.faults())
+        return Snapshot(self._progress.revision, items, tuple(self._corrupt), faults)
 
     def __len__(self) -> int:
         return len(self._contents)

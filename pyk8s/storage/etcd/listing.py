@@ -26,10 +26,12 @@ class Page(NamedTuple):
     at: int
 
 
-async def pages(keyspace: Keyspace, prefix: str, *, page_keys: int) -> AsyncIterator[Page]:
-    """Everything under a prefix, one page at the least. Raises ResourceExpired when a compaction
-    overtakes the reading."""
-    start, end, revision, more = prefix, end_of(prefix), 0, True
+async def pages(
+    keyspace: Keyspace, prefix: str, *, page_keys: int, revision: int = 0
+) -> AsyncIterator[Page]:
+    """Everything under a prefix, one page at the least; as of now where `revision` is 0. Raises
+    ResourceExpired when a compaction overtakes the reading, and client.FutureRevision."""
+    start, end, more = prefix, end_of(prefix), True
     while more:
         page = await keyspace.range(start, end, limit=page_keys, revision=revision)
         revision = revision or page.revision

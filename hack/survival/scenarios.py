@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One kind of trouble each: the machines it needs, and what is done to them for so many seconds."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import os
+import random
+import signal
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from hack.survival import clients, crowd, machines, wire
+from hack.survival.play import Result, Trouble, play
+
+# (seconds, seed) -> what was found
+Scenario = Callable[[float, int], Awaitable[Result]]
+
+_ETCD_CLUSTER = 3
+
+
+async def killed_api_server(seconds: float, seed: int) -> Result:
+    """The only API server gets SIGKILL again and again, a moment after it is ready."""
+    async with _world() as world:
+        await world.start_etcd()
+        server = await world.start_api_server("apiserver")
+        chance = random.Random(seed)
+
+        async def trouble(load: clients.Load) -> None:
+            async for _ in _until(seconds):
+                await asyncio.sleep(chance.uniform(0.3, 1.5))
+                await server.kill()
+                load.count("killed")
+                await server.start()
+                await server.until_ready()
+
+        return await _judged(world, play(world, [server.server], trouble))
+
+
+async def killed_api_servers(seconds: float, seed: int) -> Result:
+    """Two API servers on one etcd and two workers on one port; any of the four gets SIGKILL."""
+    async with _world() as world:
+        await world.start_etcd()
+        first = await world.start_api_server("apiserver-0")
+        second = await world.start_api_server("apiserver-1")
+        up, shared = await world.start_workers(2)
+        chance = random.Random(seed)
+
+        async def trouble(load: clients.Load) -> None:
+            async for number in _until(seconds):
+                await asyncio.sleep(chance.uniform(0.3, 1.5))
+                load.count("killed")
+                if number % 3 == 2:
+                    # What `up` started is ours too; it starts the worker again.
+                    os.kill(chance.choice(machines.children_of(up.pid)), signal.SIGKILL)
+                    await asyncio.sleep(1)
+                else:
+                    server = (first, second)[number % 3]
+                    await server.kill()
+                    await server.start()
+                    await server.until_ready()
+
+        servers = [first.server, second.server, shared, shared]
+        return await _judged(world, play(world, servers, trouble))
+
+
+async def killed_etcd(seconds: float, seed: int) -> Result:
+    """Of three etcd members a follower, then the leader, gets SIGKILL or is halted for a while,
+    under two API servers."""
+    async with _world() as world:
+        etcd = await world.start_etcd(_ETCD_CLUSTER)
+        first = await world.start_api_server("apiserver-0")
+        second = await world.start_api_server("apiserver-1")
+        chance = random.Random(seed)
+
+        async def trouble(load: clients.Load) -> None:
+            async for number in _until(seconds):
+                leader = await etcd.leader()
+                if leader is None:
+                    await asyncio.sleep(0.1)
+                    continue
+                wants_leader = number % 2 == 1
+                victim = leader if wants_leader else (leader + 1) % _ETCD_CLUSTER
+                load.count("leader lost" if wants_leader else "follower lost")
+                await _lose(etcd, victim, chance)
+
+        return await _judged(world, play(world, [first.server, second.server], trouble))
+
+
+async def _lose(etcd: machines.Etcd, number: int, chance: random.Random) -> None:
+    member = etcd.members[number]
+    if chance.random() < 0.3:
+        member.signal(signal.SIGSTOP)
+        await asyncio.sleep(chance.uniform(0.5, 2.5))
+        member.signal(signal.SIGCONT)
+    else:
+        await member.kill()
+        await asyncio.sleep(chance.uniform(0.2, 1.5))
+        await member.start()
+    await etcd.until_healthy(number)
+    await asyncio.sleep(chance.uniform(0.2, 1.0))
+
+
+async def lone_etcd_gone(seconds: float, seed: int) -> Result:
+    """The only etcd is halted, or killed and started again, under one API server."""
+    async with _world() as world:
+        etcd = await world.start_etcd()
+        server = await world.start_api_server("apiserver")
+        chance = random.Random(seed)
+
+        async def trouble(load: clients.Load) -> None:
+            async for _ in _until(seconds):
+                await asyncio.sleep(chance.uniform(0.5, 1.5))
+                load.count("etcd lost")
+                await _lose(etcd, 0, chance)
+
+        return await _judged(world, play(world, [server.server], trouble))
+
+
+async def compacted(seconds: float, seed: int) -> Result:
+    """etcd forgets its past every half second, and by the API servers' own turns, while lists go
+    on page by page and watches come back; one API server is halted now and then."""
+    async with _world() as world:
+        etcd = await world.start_etcd()
+        often = ["--etcd-compaction-interval=1s"]
+        first = await world.start_api_server("apiserver-0", often)
+        second = await world.start_api_server("apiserver-1", often)
+        chance = random.Random(seed)
+
+        async def trouble(load: clients.Load) -> None:
+            async for number in _until(seconds):
+                await asyncio.sleep(chance.uniform(0.2, 0.6))
+                if number % 8 == 5:
+                    second.signal(signal.SIGSTOP)
+                    await asyncio.sleep(0.7)
+                await _compact(etcd)
+                load.count("compacted")
+                second.signal(signal.SIGCONT)
+
+        return await _judged(world, play(world, [first.server, second.server], trouble))
+
+
+async def _compact(etcd: machines.Etcd) -> None:
+    status = await machines.gateway(etcd.urls[0], "maintenance/status", {})
+    # What the oracle has not heard yet must stay.
+    revision = int(status["header"]["revision"]) - 20
+    with contextlib.suppress(OSError):  # An API server may have been quicker.
+        await machines.gateway(etcd.urls[0], "kv/compaction", {"revision": revision})
+
+
+async def crowded(seconds: float, seed: int) -> Result:
+    """Clients that misbehave: watchers that stop reading, a thousand that connect and drop, 500
+    connections of one client, bodies and headers that never end."""
+    async with _world() as world:
+        await world.start_etcd()
+        server = await world.start_api_server("apiserver", ["--request-timeout=3s"])
+        before = machines.open_files(server.pid)
+
+        async def trouble(load: clients.Load) -> None:
+            async for _ in _until(seconds):
+                await crowd.connect_and_drop(load, server.server, 1000 if seconds > 20 else 200)
+                await crowd.hold_connections(load, server.server, 500 if seconds > 20 else 150)
+                await crowd.send_forever(load, server.server)
+
+        result = await _judged(
+            world, play(world, [server.server], trouble, reading_pause=min(3.0, seconds / 3))
+        )
+        result.violations += await crowd.left_behind(server, before)
+        return result
+
+
+SCENARIOS: dict[str, Scenario] = {
+    "apiserver": killed_api_server,
+    "apiservers": killed_api_servers,
+    "etcd-cluster": killed_etcd,
+    "etcd-gone": lone_etcd_gone,
+    "compaction": compacted,
+    "crowd": crowded,
+}
+
+
+class _world:
+    """A World in a directory that goes with it."""
+
+    async def __aenter__(self) -> machines.World:
+        self._directory = tempfile.TemporaryDirectory(prefix="pyk8s-faults-")
+        world = machines.World(Path(self._directory.name))
+        self._running = world.running()
+        return await self._running.__aenter__()
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._running.__aexit__(*error)  # type: ignore[arg-type]
+        self._directory.cleanup()
+
+
+async def _until(seconds: float):  # type: ignore[no-untyped-def]
+    """Numbers, until the time is up."""
+    end = asyncio.get_running_loop().time() + seconds
+    for number in itertools.count():
+        if asyncio.get_running_loop().time() > end:
+            return
+        yield number
+
+
+async def _judged(world: machines.World, playing: Awaitable[Result]) -> Result:
+    """What the histories say, and what the processes themselves had to complain about."""
+    result = await playing
+    for process in world.processes:
+        log = process.log()
+        for line in log.splitlines():
+            if "Traceback" in line or "self-check" in line or " C pyk8s" in line:
+                result.violations.append(f"{process.name} logged: {line[:300]}")
+                break
+    if world.etcd is not None and len(world.etcd.members) > 1:
+        result.violations += await _divergence(world.etcd)
+    return result
+
+
+async def _divergence(etcd: machines.Etcd) -> list[str]:
+    """Whether the members of the cluster agree; if not, that is etcd's own failure."""
+    for number in range(len(etcd.members)):
+        await etcd.until_healthy(number)
+    status = await machines.gateway(etcd.urls[0], "maintenance/status", {})
+    revision = status["header"]["revision"]
+    hashes = [
+        (await machines.gateway(url, "maintenance/hash", {"revision": revision}))["hash"]
+        for url in etcd.urls
+    ]
+    return [] if len(set(hashes)) == 1 else [f"etcd's members differ: {hashes}"]
+
+
+__all__ = ["SCENARIOS", "Result", "Scenario", "Trouble", "wire"]
