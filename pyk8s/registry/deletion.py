@@ -7,12 +7,13 @@ Pure decisions over dicts; the Store carries them out. Mirrors apiserver's
     no finalizers, no grace      -> removed
     finalizers, no grace         -> deletionTimestamp now, grace 0; removed by the update that
                                     takes the last finalizer away
-    grace > 0 (pods)             -> deletionTimestamp in the future; a later DELETE may only
-                                    shorten it, and 0 removes
+    grace (pods)                 -> deletionTimestamp in the future; a later DELETE may only
+                                    shorten it, and 0 marks and removes
 """
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -44,7 +45,8 @@ class DeleteOptions:
 
 
 def check_preconditions(existing: Object, options: DeleteOptions, resource: GroupResource) -> None:
-    """Raises 409 when the object is not the one the client means."""
+    """Raises 409 when the object is not the one the client means. Upstream names the kind here
+    where it names the resource elsewhere."""
     metadata = existing["metadata"]
     name = metadata["name"]
     if options.uid and options.uid != metadata.get("uid"):
@@ -62,20 +64,28 @@ def check_preconditions(existing: Object, options: DeleteOptions, resource: Grou
         raise errors.conflict(resource, name, why)
 
 
-def finalizers_after(existing: Object, options: DeleteOptions, *, collected: bool) -> list[str]:
+class GCPolicy(enum.Enum):
+    """What becomes of an object's dependents when nobody says; UNSUPPORTED for resources that
+    the garbage collector leaves alone (events)."""
+
+    DELETE = "delete"
+    ORPHAN = "orphan"
+    UNSUPPORTED = "unsupported"
+
+
+def finalizers_after(existing: Object, options: DeleteOptions, policy: GCPolicy) -> list[str]:
     """The finalizers the deletion leaves on the object: the garbage collector's two are set or
-    taken off as the policy says. `collected` is False for resources it leaves alone (events)."""
+    taken off as the options say, else as the object says, else as the kind does."""
     finalizers = _finalizers(existing)
-    if not collected:
+    if policy is GCPolicy.UNSUPPORTED:
         return finalizers
-    wanted = _gc_finalizer(finalizers, options)
+    wanted = _gc_finalizer(finalizers, options, policy)
     kept = [f for f in finalizers if f not in (ORPHAN_DEPENDENTS, FOREGROUND_DELETION)]
-    if wanted and wanted in finalizers:
-        return [f for f in finalizers if f in kept or f == wanted]
-    return [*kept, wanted] if wanted else kept
+    after = [*kept, wanted] if wanted else kept
+    return finalizers if set(after) == set(finalizers) else after
 
 
-def _gc_finalizer(finalizers: list[str], options: DeleteOptions) -> str:
+def _gc_finalizer(finalizers: list[str], options: DeleteOptions, policy: GCPolicy) -> str:
     if options.orphan_dependents is not None:
         return ORPHAN_DEPENDENTS if options.orphan_dependents else ""
     if options.propagation_policy:
@@ -84,76 +94,92 @@ def _gc_finalizer(finalizers: list[str], options: DeleteOptions) -> str:
     for finalizer in (ORPHAN_DEPENDENTS, FOREGROUND_DELETION):
         if finalizer in finalizers:
             return finalizer
-    return ""
+    return ORPHAN_DEPENDENTS if policy is GCPolicy.ORPHAN else ""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """`marked` is the object to store in place of the existing one, None for no write;
-    `remove` says whether the object goes now."""
+    `remove` says whether the object goes then."""
 
     marked: Object | None
     remove: bool
 
 
+_KEEP = Outcome(None, remove=False)
+_REMOVE = Outcome(None, remove=True)
+
+
 def decide(
-    existing: Object, options: DeleteOptions, grace_period_seconds: int | None, *, collected: bool
+    existing: Object,
+    options: DeleteOptions,
+    grace_period_seconds: int | None,
+    policy: GCPolicy = GCPolicy.DELETE,
 ) -> Outcome:
     """What to do with `existing`, which this function may change and return as `marked`.
 
     `grace_period_seconds` is the Strategy's answer: None for kinds without graceful deletion.
     """
-    metadata = existing["metadata"]
-    if grace_period_seconds is None:
-        return _decide_ungraceful(existing, options, collected=collected)
-    if "deletionTimestamp" in metadata:
-        return _decide_again(existing, options)
-    finalizers = finalizers_after(existing, options, collected=collected)
-    _set_finalizers(metadata, finalizers)
-    if grace_period_seconds == 0 and not finalizers:
-        return Outcome(None, remove=True)
-    due = datetime.now(UTC) + timedelta(seconds=grace_period_seconds)
+    graceful = grace_period_seconds is not None
+    if graceful and "deletionTimestamp" in existing["metadata"]:
+        pending = existing["metadata"].get("deletionGracePeriodSeconds")
+        if not pending:
+            # The first attempt got no further than the mark.
+            graceful = False
+        elif options.grace_period_seconds is None or options.grace_period_seconds >= pending:
+            return _KEEP
+        else:
+            _shorten(existing["metadata"], pending, options.grace_period_seconds)
+            return _marked(existing, options, policy)
+    if not graceful:
+        return _decide_ungraceful(existing, options, policy)
+    assert grace_period_seconds is not None  # else it is not graceful
+    _begin(existing["metadata"], grace_period_seconds)
+    return _marked(existing, options, policy)
+
+
+def _begin(metadata: Object, seconds: int) -> None:
+    due = datetime.now(UTC) + timedelta(seconds=seconds)
     metadata["deletionTimestamp"] = times.format(due)
-    metadata["deletionGracePeriodSeconds"] = grace_period_seconds
+    metadata["deletionGracePeriodSeconds"] = seconds
     if metadata.get("generation", 0) > 0:
         metadata["generation"] += 1
-    return Outcome(existing, remove=False)
 
 
-def _decide_ungraceful(existing: Object, options: DeleteOptions, *, collected: bool) -> Outcome:
-    finalizers = finalizers_after(existing, options, collected=collected)
+def _shorten(metadata: Object, pending: int, requested: int) -> None:
+    """A graceful deletion that is under way can only end sooner."""
+    due = times.parse(metadata["deletionTimestamp"]) - timedelta(seconds=pending - requested)
+    metadata["deletionTimestamp"] = times.format(due)
+    metadata["deletionGracePeriodSeconds"] = requested
+
+
+def _marked(existing: Object, options: DeleteOptions, policy: GCPolicy) -> Outcome:
+    metadata = existing["metadata"]
+    finalizers = finalizers_after(existing, options, policy)
+    _set_finalizers(metadata, finalizers)
+    return Outcome(existing, remove=not finalizers and not metadata["deletionGracePeriodSeconds"])
+
+
+def _decide_ungraceful(existing: Object, options: DeleteOptions, policy: GCPolicy) -> Outcome:
+    finalizers = finalizers_after(existing, options, policy)
     metadata = existing["metadata"]
     if not finalizers:
-        return Outcome(None, remove=True)
+        return _REMOVE
     _set_finalizers(metadata, finalizers)
     mark_as_deleting(existing)
     return Outcome(existing, remove=False)
 
 
 def mark_as_deleting(existing: Object) -> None:
-    """Set deletionTimestamp and a zero grace period, in place; the first mark stays."""
+    """Set deletionTimestamp and a zero grace period, in place; a mark that lies in the past
+    stays."""
     metadata = existing["metadata"]
+    now = times.now()
     if metadata.get("generation", 0) > 0 and "deletionTimestamp" not in metadata:
         metadata["generation"] += 1
-    metadata.setdefault("deletionTimestamp", times.now())
+    # Both are in one form, in which the later one sorts last.
+    metadata["deletionTimestamp"] = min(metadata.get("deletionTimestamp") or now, now)
     metadata["deletionGracePeriodSeconds"] = 0
-
-
-def _decide_again(existing: Object, options: DeleteOptions) -> Outcome:
-    """A graceful deletion is under way; it can only be shortened."""
-    metadata = existing["metadata"]
-    pending = metadata.get("deletionGracePeriodSeconds")
-    if pending is None:
-        return Outcome(None, remove=not _finalizers(existing))
-    requested = options.grace_period_seconds
-    if requested is None or requested >= pending:
-        return Outcome(None, remove=False)
-    due = times.parse(metadata["deletionTimestamp"]) - timedelta(seconds=pending - requested)
-    metadata["deletionTimestamp"] = times.format(due)
-    metadata["deletionGracePeriodSeconds"] = requested
-    if requested == 0 and not _finalizers(existing):
-        return Outcome(None, remove=True)
-    return Outcome(existing, remove=False)
 
 
 def _finalizers(obj: Object) -> list[str]:

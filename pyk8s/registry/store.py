@@ -18,9 +18,9 @@ from dataclasses import dataclass
 
 from pyk8s.admission import interface as admission
 from pyk8s.apimachinery import codec, errors, managedfields
-from pyk8s.apimachinery.gvk import Object
+from pyk8s.apimachinery.gvk import GroupResource, Object
 from pyk8s.apis import scheme
-from pyk8s.registry import allocation, creation, deletion, translate
+from pyk8s.registry import allocation, creation, deleting, deletion, translate
 from pyk8s.registry.context import RequestContext
 from pyk8s.registry.strategy import Strategy
 from pyk8s.storage import errors as storage_errors
@@ -53,24 +53,8 @@ class Written:
     created: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deleted:
-    """`removed` is False when finalizers or a grace period keep the object."""
-
-    item: storage.Item
-    removed: bool
-
-
 class _RemoveInstead(Exception):
     """Ends an update whose result nothing holds back: the object is deleted instead."""
-
-    def __init__(self, item: storage.Item) -> None:
-        super().__init__()
-        self.item = item
-
-
-class _Unchanged(Exception):
-    """Ends an update that turned out to have nothing to write."""
 
     def __init__(self, item: storage.Item) -> None:
         super().__init__()
@@ -213,7 +197,7 @@ class Store:
         try:
             async with allocated:
                 if context.dry_run:
-                    item = await self._update_nothing(key, update, may_create)
+                    item = await self.update_nothing(key, update, may_create)
                 else:
                     item = await self.storage.guaranteed_update(
                         key, update, ignore_not_found=may_create
@@ -271,7 +255,7 @@ class Store:
         await self.admission.validate(attributes)
         self.strategy.canonicalize(updated)
         updated = managedfields.keep_times(existing, updated)
-        if deletion.removed_by_update(updated, existing):
+        if self.removed_by_update(updated, existing):
             raise _RemoveInstead(storage.Item(item.key, item.revision, codec.encode_json(updated)))
         return updated
 
@@ -286,9 +270,10 @@ class Store:
         if not subresource:
             context.warnings.extend(strategy.warnings_on_update(context, updated, existing))
 
-    async def _update_nothing(
+    async def update_nothing(
         self, key: str, update: storage.UpdateFunction, may_create: bool
     ) -> storage.Item:
+        """The update as a dry run. Raises StorageError."""
         try:
             existing: storage.Item | None = await self.storage.get(key)
         except storage_errors.KeyNotFound:
@@ -332,7 +317,7 @@ class Store:
         key = self.key(context.namespace, name)
         try:
             if context.dry_run:
-                return await self._update_nothing(key, update, may_create=False)
+                return await self.update_nothing(key, update, may_create=False)
             return await self.storage.guaranteed_update(key, update)
         except storage_errors.StorageError as error:
             raise self.translated(error, name, "update") from error
@@ -341,73 +326,42 @@ class Store:
 
     async def delete(
         self, context: RequestContext, name: str, options: deletion.DeleteOptions
-    ) -> Deleted:
+    ) -> deleting.Deleted:
+        if warning := self.deletion_warning(options):
+            context.warnings.append(warning)
         attributes = self._attributes(admission.DELETE, context, name=name)
         await self.admission.admit(attributes)
         try:
-            return await self._delete(context, attributes, name, options)
+            return await deleting.Deletion(self, context, attributes, options).run(name)
         except storage_errors.StorageError as error:
             raise self.translated(error, name, "delete") from error
 
-    async def _delete(
-        self,
-        context: RequestContext,
-        attributes: admission.Attributes,
-        name: str,
-        options: deletion.DeleteOptions,
-    ) -> Deleted:
-        key = self.key(context.namespace, name)
-
-        async def mark(item: storage.Item | None) -> Object:
-            assert item is not None  # guaranteed_update raises KeyNotFound without one
-            existing = item.object()
-            deletion.check_preconditions(existing, options, self.resource.group_resource)
-            attributes.existing = item.object()
-            await self.admission.validate(attributes)
-            outcome = self.decide_deletion(existing, options)
-            if outcome.remove:
-                raise _RemoveInstead(item)
-            if outcome.marked is None:
-                raise _Unchanged(item)
-            return outcome.marked
-
-        try:
-            if context.dry_run:
-                item = await self._update_nothing(key, mark, may_create=False)
-            else:
-                item = await self.storage.guaranteed_update(key, mark)
-            return Deleted(item=item, removed=False)
-        except _Unchanged as unchanged:
-            return Deleted(item=unchanged.item, removed=False)
-        except _RemoveInstead as removal:
-            if context.dry_run:
-                return Deleted(item=removal.item, removed=True)
-            deleted = await self._remove(key, options)
-            await self.after_delete(context, deleted.item)
-            return deleted
+    def check_preconditions(self, existing: Object, options: deletion.DeleteOptions) -> None:
+        """Raises 409 when the object is not the one the client means."""
+        kind = self.resource.storage_version.group_kind
+        deletion.check_preconditions(existing, options, GroupResource(*kind))
 
     def decide_deletion(
         self, existing: Object, options: deletion.DeleteOptions
     ) -> deletion.Outcome:
+        """May change `existing` and return it as `marked`."""
         grace = self.strategy.grace_period_seconds(existing, options.grace_period_seconds)
-        return deletion.decide(existing, options, grace, collected=self.collected)
+        return deletion.decide(existing, options, grace, self.gc_policy)
 
-    async def _remove(self, key: str, options: deletion.DeleteOptions) -> Deleted:
-        """Remove, but look again at what is removed: a finalizer may have arrived since."""
+    @property
+    def gc_policy(self) -> deletion.GCPolicy:
+        if not self.collected:
+            return deletion.GCPolicy.UNSUPPORTED
+        orphans = self.strategy.orphans_dependents
+        return deletion.GCPolicy.ORPHAN if orphans else deletion.GCPolicy.DELETE
 
-        async def still_removable(item: storage.Item) -> None:
-            existing = item.object()
-            deletion.check_preconditions(existing, options, self.resource.group_resource)
-            outcome = self.decide_deletion(existing, options)
-            if not outcome.remove:
-                raise errors.conflict(
-                    self.resource.group_resource,
-                    existing["metadata"]["name"],
-                    creation.OPTIMISTIC_LOCK,
-                )
+    def deletion_warning(self, options: deletion.DeleteOptions) -> str:
+        """What a client should know who did not say what shall become of dependents."""
+        said = options.propagation_policy or options.orphan_dependents is not None
+        return "" if said else self.strategy.orphans_warning
 
-        item = await self.storage.delete(key, validate=still_removable)
-        return Deleted(item=item, removed=True)
+    def removed_by_update(self, updated: Object, existing: Object) -> bool:
+        return deletion.removed_by_update(updated, existing)
 
     async def delete_collection(
         self,
@@ -415,8 +369,8 @@ class Store:
         selection: storage.ListOptions,
         options: deletion.DeleteOptions,
     ) -> storage.ListResult:
-        """Delete what is selected now, one after the other; the result lists it. An object that
-        is gone before its turn is no error."""
+        """Delete what is selected now, one after the other; the result lists it, as it was. An
+        object that is gone before its turn is no error."""
         listed = await self.list(selection)
         items = []
         namespace = context.namespace
@@ -425,12 +379,12 @@ class Store:
                 if self.resource.namespaced:
                     context.namespace = item.key.split("/")[-2]
                 try:
-                    deleted = await self.delete(context, item.key.rpartition("/")[2], options)
+                    await self.delete(context, item.key.rpartition("/")[2], options)
                 except errors.StatusError as error:
                     if error.reason != errors.NOT_FOUND:
                         raise
                 else:
-                    items.append(deleted.item)
+                    items.append(item)
         finally:
             context.namespace = namespace
         return storage.ListResult(

@@ -40,6 +40,9 @@ class Strategy:
     allow_create_on_update = False
     # PUT without resourceVersion overwrites; where False it is a 422.
     allow_unconditional_update = True
+    # Without a word of the client, dependents of a deleted object stay; and what he is then told.
+    orphans_dependents = False
+    orphans_warning = ""
     # metadata.generation starts at 1 and moves when the spec does.
     tracks_generation = False
 

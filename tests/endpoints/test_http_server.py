@@ -122,3 +122,33 @@ def test_data_dir_is_private(tmp_path: Path) -> None:
     secret = [*(tmp_path / "data").rglob("*.key"), plane.kubeconfig]
     assert len(secret) > 3
     assert {path.stat().st_mode & 0o777 for path in secret} == {0o600}
+
+
+def listable(http: Http) -> Iterator[str]:
+    """The paths of all lists that discovery names."""
+    for root in ("/api", "/apis"):
+        for group in http.get(root, accept=AGGREGATED).json()["items"]:
+            prefix = f"{root}/{group['metadata']['name']}" if root == "/apis" else root
+            for version in group["versions"]:
+                for resource in version["resources"]:
+                    if "list" in resource["verbs"]:
+                        yield f"{prefix}/{version['version']}/{resource['resource']}"
+
+
+NOT_BUILT = {"/api/v1/componentstatuses"}
+
+
+def test_everything_discovered_is_served(http: Http) -> None:
+    """Every resource that discovery says can be listed is, as JSON, as a Table and in OpenAPI."""
+    paths = set(listable(http))
+    assert len(paths) > 60
+    published = http.get("/openapi/v2").json()["paths"]
+    for path in sorted(paths):
+        assert path in published
+        if path in NOT_BUILT:
+            assert http.get(path).status == 501
+            continue
+        listed = http.get(path)
+        assert (listed.status, listed.json()["kind"][-4:]) == (200, "List"), path
+        table = http.get(path, accept="application/json;as=Table;v=v1;g=meta.k8s.io").json()
+        assert "Name" in [column["name"] for column in table["columnDefinitions"]], path

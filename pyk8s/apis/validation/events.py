@@ -41,7 +41,10 @@ def validate_event(event: Object, *, strict: bool) -> list[field.Error]:
     """An Event on create; `strict` for one that came through events.k8s.io/v1."""
     errors = _validate(event, strict)
     if not strict:
-        return errors
+        # Upstream's core rules pass over metadata; BeforeCreate then looks at that of any kind.
+        return errors or meta.validate_object_meta(
+            event, namespaced=True, name_rule=names.is_path_segment_name
+        )
     errors += meta.validate_object_meta(
         event, namespaced=True, name_rule=names.is_dns1123_subdomain
     )

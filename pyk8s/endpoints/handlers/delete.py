@@ -9,7 +9,7 @@ from pyk8s.endpoints.endpoint import Endpoint
 from pyk8s.endpoints.handlers import context_of, read
 from pyk8s.endpoints.request import Request
 from pyk8s.registry import deletion
-from pyk8s.registry.store import Deleted
+from pyk8s.registry.deleting import Deleted
 
 
 async def delete(request: Request, endpoint: Endpoint) -> None:

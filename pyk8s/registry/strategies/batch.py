@@ -24,6 +24,12 @@ _JOB_TEMPLATE = field.Path("spec", "jobTemplate", "spec", "template")
 
 
 class JobStrategy(WorkloadStrategy):
+    orphans_dependents = True
+    orphans_warning = (
+        "child pods are preserved by default when jobs are deleted; set "
+        "propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress "
+        "this warning"
+    )
     rules = Rules(
         default=defaults.default_job,
         validate=batch.validate_job,

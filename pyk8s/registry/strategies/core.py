@@ -311,6 +311,7 @@ def _normalize_data_sources(spec: dict[str, Any]) -> None:
 
 
 class ReplicationControllerStrategy(CoreStrategy):
+    orphans_dependents = True
     tracks_generation = True
     rules = Rules(
         default=defaults.default_replication_controller,
