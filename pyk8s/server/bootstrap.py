@@ -9,20 +9,26 @@ once: what is there already is left alone, or brought up to date. Mirrors upstre
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pyk8s.apimachinery import errors, times
+from pyk8s.apimachinery import errors, fields, times
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.auth import user
 from pyk8s.registry.builder import Stores
 from pyk8s.registry.context import RequestContext
 from pyk8s.registry.store import Existing, Store
+from pyk8s.storage import interface as storage
 
 _log = logging.getLogger(__name__)
 
 DEFAULT_SERVICE_CIDR = "kubernetes"
+
+# From taking the address to having made the Service takes another server two writes.
+_OTHER_SERVER_SECONDS = 5.0
 
 SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
@@ -92,7 +98,8 @@ async def _change(store: Store, name: str, parts: Object, subresource: str = "")
 
 
 async def ensure_master_service(stores: Stores, service: MasterService) -> None:
-    await _ensure(stores["services/specs"], "default", _service(service))
+    """Raises StatusError, 422 while something else has the Service's address."""
+    await _ensure_service(stores["services/specs"], _service(service))
     await _reconcile(stores["services/endpoints"], _endpoints(service), ("subsets",))
     await _reconcile(stores["endpointslices"], _endpoint_slice(service), ("endpoints", "ports"))
 
@@ -116,6 +123,32 @@ async def _ensure(store: Store, namespace: str, obj: Object) -> None:
     except errors.StatusError as error:
         if error.reason != errors.ALREADY_EXISTS:
             raise
+
+
+async def _ensure_service(store: Store, service: Object) -> None:
+    """A server that starts in the same moment may have taken the address and not yet made the
+    Service it is for: then wait for that one."""
+    try:
+        await _ensure(store, "default", service)
+    except errors.StatusError as error:
+        if error.reason != errors.INVALID:
+            raise
+        try:
+            async with asyncio.timeout(_OTHER_SERVER_SECONDS):
+                await _seen(store, "default", service["metadata"]["name"])
+        except TimeoutError:
+            raise error from None
+
+
+async def _seen(store: Store, namespace: str, name: str) -> None:
+    """Returns once the object is there."""
+    selector = fields.parse(f"metadata.name={name}")
+    options = storage.WatchOptions(
+        namespace=namespace, predicate=storage.Predicate(field_selector=selector)
+    )
+    with contextlib.closing(await store.watch(options)) as watcher:
+        while all(event.type == storage.DELETED for event in await watcher.next_batch()):
+            pass
 
 
 async def _reconcile(store: Store, wanted: Object, keys: tuple[str, ...]) -> None:

@@ -49,10 +49,16 @@ class ServiceUpkeep:
 
     async def prepare(self) -> None:
         """Afterwards Services can be given addresses and ports, and Service kubernetes has its
-        own. Raises StatusError."""
+        own, unless something else has that address: then upkeep goes on trying. Raises
+        StatusError."""
         await bootstrap.ensure_service_cidr(self._stores, self._cidrs)
         await self._repair.run_once()
-        await bootstrap.ensure_master_service(self._stores, self._master)
+        try:
+            await bootstrap.ensure_master_service(self._stores, self._master)
+        except errors.StatusError as error:
+            if error.reason != errors.INVALID:
+                raise
+            _log.warning("Service kubernetes cannot be made yet: %s", error)
 
     async def start(self) -> None:
         """From here on, a deleted IPAddress is noticed. Raises StatusError."""
