@@ -200,14 +200,6 @@ def test_unknown_paths(http: Http, path: str) -> None:
     assert http.get(path).status == 404
 
 
-@pytest.mark.parametrize("subresource", ["log", "exec", "portforward"])
-def test_what_is_not_built(http: Http, namespace: str, subresource: str) -> None:
-    """Subresources that upstream has and this server has not are a 501 with their name."""
-    answer = http.get(f"/api/v1/namespaces/{namespace}/pods/a/{subresource}")
-    assert answer.status == 501
-    assert f"pods/{subresource}" in answer.json()["message"]
-
-
 def test_patch_without_its_content_type(http: Http, maps: str) -> None:
     """A patch must say of which kind it is: 415 with the kinds there are."""
     http.create(maps, configmap("a"))
