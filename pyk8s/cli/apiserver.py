@@ -22,10 +22,11 @@ from pyk8s.server.options import APIServerOptions
 PROGRAM = "pyk8s apiserver"
 
 # How `pyk8s up` tells its child what no flag says: a socket that listens, a pipe that wants one
-# byte once the server is ready, and the process to end with.
+# byte once the server is ready, the process to end with, and which of the workers it is.
 LISTEN_FD = "PYK8S_LISTEN_FD"
 READY_FD = "PYK8S_READY_FD"
 PARENT_PID = "PYK8S_PARENT_PID"
+WORKER = "PYK8S_WORKER"
 
 # kube-apiserver's flags by prefix and by name, as far as they mean nothing here.
 _FOREIGN_PREFIXES = (
@@ -69,7 +70,11 @@ def parse(arguments: Sequence[str]) -> APIServerOptions:
             names = [f"--{name.replace('_', '-')}" for name in (cert, key)]
             raise UsageError(f"{names[0]} and {names[1]} go together")
     values["service_account_key_files"] = tuple(values.get("service_account_key_files", ()))
-    return APIServerOptions(**values, listen_fd=int(os.environ.get(LISTEN_FD, "-1")))
+    return APIServerOptions(
+        **values,
+        listen_fd=int(os.environ.get(LISTEN_FD, "-1")),
+        worker=int(os.environ.get(WORKER, "0")),
+    )
 
 
 _PAIRS = (

@@ -250,6 +250,7 @@ class ControlPlane:
                 environment={
                     apiserver.LISTEN_FD: str(bound.fileno()),
                     apiserver.PARENT_PID: str(os.getpid()),
+                    apiserver.WORKER: str(number),
                 },
                 inherited=(bound.fileno(),),
                 ready_variable=apiserver.READY_FD,

@@ -43,7 +43,7 @@ from pyk8s.endpoints.handlers.watch import Watches
 from pyk8s.endpoints.request import ASGIApp
 from pyk8s.registry import binding, builder, eviction, locations, tokens
 from pyk8s.registry.services.ranges import ServiceRanges
-from pyk8s.server import authentication, bootstrap, certificates, listener, serving
+from pyk8s.server import authentication, bootstrap, certificates, identity, listener, serving
 from pyk8s.server.options import APIServerOptions
 from pyk8s.server.service_upkeep import ServiceUpkeep
 from pyk8s.storage import cacher
@@ -75,6 +75,7 @@ class APIServer:
             options.service_cluster_ip_range, options.service_node_port_range
         )
         self._service_upkeep: ServiceUpkeep | None = None
+        self._identity: identity.IdentityLease | None = None
         self._server: serving.Server | None = None
         self._port = options.secure_port
 
@@ -107,6 +108,8 @@ class APIServer:
             await self._server.stop()
         if self._service_upkeep is not None:
             await self._service_upkeep.stop()
+        if self._identity is not None:
+            await self._identity.stop()
         await self._backend.stop()
 
     def _listener(self) -> socket.socket:
@@ -173,6 +176,10 @@ class APIServer:
         self._service_upkeep = ServiceUpkeep(stores, self._service_ranges, service)
         await self._service_upkeep.prepare()
         await self._service_upkeep.start()
+        hostname = socket.gethostname()
+        name = identity.name_of(hostname, port, self._options.worker)
+        self._identity = identity.IdentityLease(stores, name, hostname)
+        await self._identity.start()
         self._system_objects_made = True
 
     # --- the application

@@ -20,6 +20,7 @@ class APIServerOptions:
     Files are PEM, empty where not given. `listen_fd` is an inherited socket that listens already
     (`--bind-address` and `--secure-port` then only say where that is), -1 for none.
     `advertise_address` is what the `kubernetes` Service leads to; empty means: find out.
+    `worker` is this process's number among those that serve one port.
     `workers_share_port` lets other processes listen on the same port.
     """
 
@@ -34,6 +35,7 @@ class APIServerOptions:
     bind_address: str = "0.0.0.0"
     secure_port: int = 6443
     listen_fd: int = -1
+    worker: int = 0
     workers_share_port: bool = False
     advertise_address: str = ""
     tls_cert_file: str = ""
