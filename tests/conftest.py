@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fixtures for all tests: one real etcd and one running control plane for the session, with a
-prefix or a namespace of its own for each test."""
+"""Fixtures for all tests: one real etcd for the session, and ways to talk to the control plane,
+with a prefix or a namespace of its own for each test."""
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterator
 
@@ -14,10 +13,6 @@ from cluster import ControlPlane, Http, Kubectl
 
 from pyk8s.server import etcd_process
 from pyk8s.storage.interface import EtcdOptions
-
-# looptime looks for a current loop in synchronous tests too; asyncio would make one for it, which
-# nobody closes. With none set by intent there is none to make.
-asyncio.set_event_loop(None)
 
 
 @pytest_asyncio.fixture(scope="session")
@@ -42,15 +37,6 @@ def etcd_options(etcd: str) -> EtcdOptions:
 
 
 # --- a running control plane
-
-
-@pytest.fixture(scope="session")
-def control_plane() -> Iterator[ControlPlane]:
-    """`pyk8s up --ephemeral`, for all tests that need a server and leave it running."""
-    plane = ControlPlane("--ephemeral", "--secure-port=0")
-    yield plane
-    status, _ = plane.stop()
-    assert status == 0
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One running control plane for all tests, those in tests/ and those in conformance/."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+from cluster import ControlPlane
+
+# looptime looks for a current loop in synchronous tests too; asyncio would make one for it, which
+# nobody closes. With none set by intent there is none to make.
+asyncio.set_event_loop(None)
+
+
+@pytest.fixture(scope="session")
+def control_plane() -> Iterator[ControlPlane]:
+    """`pyk8s up --ephemeral`, for all tests that need a server and leave it running."""
+    plane = ControlPlane("--ephemeral", "--secure-port=0")
+    yield plane
+    status, _ = plane.stop()
+    assert status == 0
