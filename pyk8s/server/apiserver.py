@@ -2,7 +2,8 @@
 """The API server, put together: storage, registry, endpoints, the listening socket.
 
     start:  storage synced -> stores and routes -> system objects -> listen -> ready
-    stop:   not ready any more -> watches end -> requests finish -> storage closes
+    stop:   not ready any more -> out of the endpoints -> watches end -> requests finish
+            -> storage closes
 
 `run` is what `pyk8s apiserver` calls. Everything is made here and handed down explicitly.
 """
@@ -45,6 +46,7 @@ from pyk8s.registry import binding, builder, eviction, locations, tokens
 from pyk8s.registry.services.ranges import ServiceRanges
 from pyk8s.server import authentication, bootstrap, certificates, identity, listener, serving
 from pyk8s.server.options import APIServerOptions
+from pyk8s.server.presence import Addresses, Presence
 from pyk8s.server.service_upkeep import ServiceUpkeep
 from pyk8s.storage import cacher
 from pyk8s.storage import errors as storage_errors
@@ -76,6 +78,7 @@ class APIServer:
         )
         self._service_upkeep: ServiceUpkeep | None = None
         self._identity: identity.IdentityLease | None = None
+        self._presence: Presence | None = None
         self._server: serving.Server | None = None
         self._port = options.secure_port
 
@@ -104,6 +107,8 @@ class APIServer:
 
     async def stop(self) -> None:
         self._stopping = True
+        if self._presence is not None:
+            await self._presence.stop()
         if self._server is not None:
             await self._server.stop()
         if self._service_upkeep is not None:
@@ -168,9 +173,10 @@ class APIServer:
 
     async def _make_system_objects(self, stores: builder.Stores, address: str, port: int) -> None:
         await bootstrap.ensure_namespaces(stores)
+        own = self._options.advertise_address or advertised(address)
         service = bootstrap.MasterService(
             cluster_ip=certificates.first_service_ip(self._options.service_cluster_ip_range),
-            advertise_address=self._options.advertise_address or advertised(address),
+            addresses=(own,),
             secure_port=port,
         )
         self._service_upkeep = ServiceUpkeep(stores, self._service_ranges, service)
@@ -180,6 +186,11 @@ class APIServer:
         name = identity.name_of(hostname, port, self._options.worker)
         self._identity = identity.IdentityLease(stores, name, hostname)
         await self._identity.start()
+        prefix = self._options.etcd_prefix.rstrip("/")
+        addresses = Addresses(self._backend, prefix, own)
+        self._presence = Presence(stores, service, addresses)
+        await self._presence.announce()
+        self._presence.start()
         self._system_objects_made = True
 
     # --- the application

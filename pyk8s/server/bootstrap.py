@@ -37,10 +37,11 @@ _API_SERVER = user.UserInfo("system:apiserver", groups=(user.SYSTEM_MASTERS,))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MasterService:
-    """Where the `kubernetes` Service leads: its own address, and this server's."""
+    """Where the `kubernetes` Service leads: its own address, and those of all servers, of which
+    there is at least one. They listen on one port, as upstream takes for granted."""
 
     cluster_ip: str
-    advertise_address: str
+    addresses: tuple[str, ...]
     secure_port: int
 
 
@@ -100,6 +101,10 @@ async def _change(store: Store, name: str, parts: Object, subresource: str = "")
 async def ensure_master_service(stores: Stores, service: MasterService) -> None:
     """Raises StatusError, 422 while something else has the Service's address."""
     await _ensure_service(stores["services/specs"], _service(service))
+
+
+async def reconcile_endpoints(stores: Stores, service: MasterService) -> None:
+    """Raises StatusError."""
     await _reconcile(stores["services/endpoints"], _endpoints(service), ("subsets",))
     await _reconcile(stores["endpointslices"], _endpoint_slice(service), ("endpoints", "ports"))
 
@@ -196,7 +201,8 @@ def _endpoints(service: MasterService) -> Object:
     metadata = {"name": "kubernetes", "namespace": "default", "labels": labels}
     obj = _object("v1", "Endpoints", metadata)
     port = {"name": "https", "port": service.secure_port, "protocol": "TCP"}
-    obj["subsets"] = [{"addresses": [{"ip": service.advertise_address}], "ports": [port]}]
+    addresses = [{"ip": address} for address in service.addresses]
+    obj["subsets"] = [{"addresses": addresses, "ports": [port]}]
     return obj
 
 
@@ -204,8 +210,9 @@ def _endpoint_slice(service: MasterService) -> Object:
     labels = {"kubernetes.io/service-name": "kubernetes"}
     metadata = {"name": "kubernetes", "namespace": "default", "labels": labels}
     obj = _object("discovery.k8s.io/v1", "EndpointSlice", metadata)
-    obj["addressType"] = "IPv6" if ":" in service.advertise_address else "IPv4"
-    ready = {"addresses": [service.advertise_address], "conditions": {"ready": True}}
-    obj["endpoints"] = [ready]
+    obj["addressType"] = "IPv6" if ":" in service.addresses[0] else "IPv4"
+    obj["endpoints"] = [
+        {"addresses": [address], "conditions": {"ready": True}} for address in service.addresses
+    ]
     obj["ports"] = [{"name": "https", "port": service.secure_port, "protocol": "TCP"}]
     return obj

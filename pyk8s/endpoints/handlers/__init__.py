@@ -16,7 +16,10 @@ from pyk8s.registry.context import RequestContext
 def context_of(request: Request, write: WriteOptions | None = None) -> RequestContext:
     """What the registry is to know of this request."""
     context = RequestContext(
-        user=request.user, namespace=request.info.namespace, warnings=request.warnings
+        user=request.user,
+        namespace=request.info.namespace,
+        api_group=request.info.group,
+        warnings=request.warnings,
     )
     if write is not None:
         context.dry_run = write.dry_run

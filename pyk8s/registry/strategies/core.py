@@ -219,16 +219,16 @@ class EventStrategy(CoreStrategy):
     )
 
     def validate(self, context: RequestContext, obj: Object) -> list[field.Error]:
-        return events.validate_event(obj, strict=self._strict)
+        return events.validate_event(obj, strict=_is_strict(context))
 
     def validate_update(
         self, context: RequestContext, updated: Object, existing: Object
     ) -> list[field.Error]:
-        return events.validate_event_update(updated, existing, strict=self._strict)
+        return events.validate_event_update(updated, existing, strict=_is_strict(context))
 
-    @property
-    def _strict(self) -> bool:
-        return self.resource.group == "events.k8s.io"
+
+def _is_strict(context: RequestContext) -> bool:
+    return context.api_group == "events.k8s.io"
 
 
 class LimitRangeStrategy(CoreStrategy):

@@ -200,7 +200,7 @@ async def test_repair_loses_no_port_that_is_taken_meanwhile(server: Server) -> N
 async def test_service_kubernetes_has_the_first_address(server: Server) -> None:
     """It is given at start, before anyone else can ask for it, and stays at a second start."""
     master = bootstrap.MasterService(
-        cluster_ip="10.0.0.1", advertise_address="192.0.2.1", secure_port=6443
+        cluster_ip="10.0.0.1", addresses=("192.0.2.1",), secure_port=6443
     )
     for _ in range(2):
         await ServiceUpkeep(server.stores, server.ranges, master).prepare()
@@ -212,7 +212,7 @@ async def test_service_kubernetes_has_the_first_address(server: Server) -> None:
 async def test_a_deleted_address_comes_back_while_its_service_has_it(server: Server) -> None:
     """Deleting an IPAddress frees nothing; it goes for good with the Service."""
     master = bootstrap.MasterService(
-        cluster_ip="10.0.0.1", advertise_address="192.0.2.1", secure_port=6443
+        cluster_ip="10.0.0.1", addresses=("192.0.2.1",), secure_port=6443
     )
     upkeep = ServiceUpkeep(server.stores, server.ranges, master)
     await upkeep.start()
