@@ -64,8 +64,7 @@ class Client:
         headers: Mapping[str, str] | None = None,
         client: ApiClient | None = None,
     ) -> Answer:
-        """One request by path, with whatever answer: a failure is one too. Text goes out as it is,
-        anything else as JSON."""
+        """One request by path, with whatever answer: a failure is one too."""
         used = client or self.api
         wanted = {"Accept": "application/json", "Content-Type": "application/json"}
         call = used.param_serialize(
@@ -170,6 +169,9 @@ class Events:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
         self._response.close()
         self._response.release_conn()
 

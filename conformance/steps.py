@@ -7,9 +7,10 @@ import copy
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from conformance.client import Client, Object, Resource, refused
+from conformance.client import STRATEGIC, Client, Object, Resource, refused
 
 LABEL = "conformance-test"
+Edit = Callable[[Object], object]
 
 
 def labelled(value: str) -> str:
@@ -34,7 +35,7 @@ def newer(after: Object, before: Object) -> bool:
     return int(versions[0]) < int(versions[1])
 
 
-def change(resource: Resource, name: str, edit: Callable[[Object], object]) -> Object:
+def change(resource: Resource, name: str, edit: Edit) -> Object:
     """Read, edit, write back; again as long as somebody else was faster."""
     while True:
         obj = resource.get(name)
@@ -73,7 +74,7 @@ class Operations:
 
     template: Object
     patch: Object = field(default_factory=dict)
-    edit: Callable[[Object], object] = lambda obj: None
+    edit: Edit = lambda obj: None
 
 
 def support_operations(resource: Resource, value: str, operations: Operations) -> None:
@@ -161,16 +162,63 @@ def _support_deletion(resource: Resource, name: str, labels: str) -> None:
 
 def support_status(resource: Resource, obj: Object, patch: Object, edit: Object) -> Object:
     """Get, merge patch and update of the subresource status; `edit` is merged into the status by
-    the update. The last version is returned."""
+    the update. The last version is returned. What becomes of metadata differs by kind."""
     name = obj["metadata"]["name"]
     found = resource.status.get(name)
     assert (found["kind"], found["metadata"]["uid"]) == (obj["kind"], obj["metadata"]["uid"])
     wanted = {"metadata": {"annotations": {"patchedstatus": "true"}}, "status": patch}
     patched = resource.status.patch(name, wanted)
     _holds(patched["status"], patch)
-    assert patched["metadata"]["annotations"]["patchedstatus"] == "true"
 
     updated = change(resource.status, name, lambda obj: obj["status"].update(edit))
     _holds(updated["status"], edit)
     assert resource.get(name)["status"] == updated["status"]
     return updated
+
+
+def run_lifecycle(resource: Resource, template: Callable[[str], Object], value: str) -> None:
+    """Two objects, one after the other: the first is patched and deleted, the second updated and
+    deleted with its collection. `template` makes one of a suffix for its name."""
+    first = _created(resource, template("first"))
+    name = first["metadata"]["name"]
+    patched = resource.patch(name, {"metadata": {"labels": {value: "patched"}}}, STRATEGIC)
+    assert patched["metadata"]["labels"][value] == "patched"
+    assert newer(patched, first)
+    assert resource.names(f"{value}=patched") == [name]
+    resource.delete(name)
+    gone(resource, name)
+    assert not staying(resource.list(f"{value}=patched")["items"])
+
+    second = _created(resource, template("second"))
+    name = second["metadata"]["name"]
+    updated = change(resource, name, lambda obj: _set_label(obj, value, "updated"))
+    assert updated["metadata"]["labels"][value] == "updated"
+    assert resource.everywhere().names(f"{value}=updated") == [name]
+    resource.delete_collection(f"{value}=updated")
+    assert not staying(resource.list(f"{value}=updated")["items"])
+    gone(resource, name)
+
+
+def _created(resource: Resource, obj: Object) -> Object:
+    created = resource.create(obj)
+    assert (
+        resource.get(created["metadata"]["name"])["metadata"]["uid"] == created["metadata"]["uid"]
+    )
+    return created
+
+
+def _set_label(obj: Object, key: str, value: str) -> None:
+    obj["metadata"].setdefault("labels", {})[key] = value
+
+
+def delete_a_collection(resource: Resource, template: Object, names: Iterable[str]) -> None:
+    """A set of objects is found by its label, and goes with it; another of the kind stays."""
+    wanted = sorted(names)
+    for name in wanted:
+        metadata = {"name": name, "labels": {LABEL: "set"}}
+        resource.create({**template, "metadata": metadata})
+    resource.create({**template, "metadata": {"name": "stays", "labels": {LABEL: "other"}}})
+    assert resource.names(labelled("set")) == wanted
+    resource.delete_collection(labelled("set"))
+    assert resource.names(labelled("set")) == []
+    assert resource.names(labelled("other")) == ["stays"]

@@ -218,29 +218,46 @@ def test_certificate_signing_requests(client: Client, namespace: str) -> None:
     approval = requests.subresource("approval")
     found = approval.get(name)
     assert (found["kind"], found["metadata"]["uid"]) == (made["kind"], made["metadata"]["uid"])
-    conditions = [{"type": "Approved", "status": "True", "reason": "E2E", "message": "a test"}]
     patched = approval.patch(
         name,
         {
             "metadata": {"annotations": {"patchedapproval": "true"}},
-            "status": {"conditions": conditions},
+            "status": {"conditions": [_condition("ApprovalPatch")]},
         },
     )
-    assert [each["type"] for each in patched["status"]["conditions"]] == ["Approved"]
+    assert _types(patched) == ["ApprovalPatch"]
     assert patched["metadata"]["annotations"]["patchedapproval"] == "true"
-    patched["status"]["conditions"][0]["message"] = "approved again"
-    updated = approval.update(patched)
-    assert updated["status"]["conditions"][0]["message"] == "approved again"
+    patched["status"]["conditions"].append(_condition("Approved"))
+    approved = approval.update(patched)
+    assert _types(approved) == ["ApprovalPatch", "Approved"]
 
-    later = {"type": "StatusUpdate", "status": "True", "reason": "E2E", "message": "a test"}
-    steps.support_status(
-        requests,
-        made,
-        {"certificate": base64.b64encode(_certificate()).decode()},
-        {"conditions": [*updated["status"]["conditions"], later]},
+    found = requests.status.get(name)
+    assert (found["kind"], found["metadata"]["uid"]) == (made["kind"], made["metadata"]["uid"])
+    certificate = base64.b64encode(_certificate()).decode()
+    issued = requests.status.patch(
+        name,
+        {
+            "metadata": {"annotations": {"patchedstatus": "true"}},
+            "status": {"certificate": certificate},
+        },
     )
+    assert issued["status"]["certificate"] == certificate
+    assert issued["metadata"]["annotations"]["patchedstatus"] == "true"
+    issued["status"]["conditions"].append(_condition("StatusUpdate"))
+    updated = requests.status.update(issued)
+    assert _types(updated) == ["ApprovalPatch", "Approved", "StatusUpdate"]
+    by_signer = requests.names(field_selector=f"spec.signerName={spec['signerName']}")
+    assert by_signer == [name]
     requests.delete(name)
     steps.support_operations(requests, namespace, Operations(template={"spec": spec}))
+
+
+def _condition(kind: str) -> Object:
+    return {"type": kind, "status": "True", "reason": "E2E", "message": "Set from a test"}
+
+
+def _types(request: Object) -> list[str]:
+    return [condition["type"] for condition in request["status"]["conditions"]]
 
 
 def _certificate_request() -> bytes:
@@ -274,8 +291,10 @@ def test_endpoint_slices(client: Client, namespace: str) -> None:
     steps.in_discovery(client, version, "endpointslices")
     template = {
         "addressType": "IPv4",
-        "endpoints": [{"addresses": ["10.1.2.3"], "conditions": {"ready": True}}],
-        "ports": [{"name": "http", "port": 80, "protocol": "TCP"}],
+        "endpoints": [
+            {"addresses": ["1.2.3.4", "5.6.7.8"]},
+            {"addresses": ["2.2.3.4", "6.6.7.8"]},
+        ],
     }
     slices = client.resource(version, "endpointslices", namespace)
     steps.support_operations(slices, namespace, Operations(template=template))
@@ -294,12 +313,13 @@ def test_ingresses(client: Client, namespace: str) -> None:
     }
     steps.support_operations(ingresses, namespace, Operations(template={"spec": spec}))
     made = ingresses.create({"metadata": {"generateName": "conformance-"}, "spec": spec})
-    steps.support_status(
+    updated = steps.support_status(
         ingresses,
         made,
         {"loadBalancer": {"ingress": [{"ip": "169.1.1.1"}]}},
         {"loadBalancer": {"ingress": [{"ip": "169.1.1.2"}]}},
     )
+    assert updated["metadata"]["annotations"]["patchedstatus"] == "true"
     ingresses.delete(made["metadata"]["name"])
 
 
