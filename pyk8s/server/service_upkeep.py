@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from pyk8s.apimachinery import errors
@@ -31,6 +32,8 @@ _log = logging.getLogger(__name__)
 _OBJECTS_INTERVAL_SECONDS = 10.0
 _REPAIR_INTERVAL_SECONDS = 180.0
 _REWATCH_SECONDS = 1.0
+_MASTER_SECONDS_MAX = 2.0
+_MASTER_RETRY_SECONDS = 0.05
 
 
 class ServiceUpkeep:
@@ -49,10 +52,26 @@ class ServiceUpkeep:
 
     async def prepare(self) -> None:
         """Afterwards Services can be given addresses and ports, and Service kubernetes has its
-        own. Raises StatusError."""
+        own, unless that has to wait for repair. Raises StatusError."""
         await bootstrap.ensure_service_cidr(self._stores, self._cidrs)
         await self._repair.run_once()
-        await bootstrap.ensure_master_service(self._stores, self._master)
+        await self._ensure_master_service()
+
+    async def _ensure_master_service(self) -> None:
+        """Its address may be taken in its own name, with no Service yet: by another server that
+        is making it in this moment, which soon is past, or by one that died over it, which
+        repair finds."""
+        deadline = time.monotonic() + _MASTER_SECONDS_MAX
+        while True:
+            try:
+                await bootstrap.ensure_master_service(self._stores, self._master)
+            except errors.StatusError as error:
+                if time.monotonic() > deadline:
+                    _log.warning("Service kubernetes is not made yet: %s", error)
+                    return
+                await asyncio.sleep(_MASTER_RETRY_SECONDS)
+            else:
+                return
 
     async def start(self) -> None:
         """From here on, a deleted IPAddress is noticed. Raises StatusError."""
