@@ -31,9 +31,9 @@ async def killed_api_server(seconds: float, seed: int) -> Result:
         chance = random.Random(seed)
 
         async def trouble(load: clients.Load) -> None:
-            async for _ in _until(seconds):
+            async for number in _until(seconds):
                 await asyncio.sleep(chance.uniform(0.3, 1.5))
-                if chance.random() < 0.2:
+                if number % 5 == 4:
                     await server.terminate()
                     load.count("stopped")
                 else:
@@ -72,7 +72,7 @@ async def killed_api_servers(seconds: float, seed: int) -> Result:
 
 
 async def killed_etcd(seconds: float, seed: int) -> Result:
-    """Of three etcd members a follower, then the leader, gets SIGKILL or is halted for a while,
+    """Of three etcd members the leader, then a follower, gets SIGKILL or is halted for a while,
     under two API servers."""
     async with _world() as world:
         etcd = await world.start_etcd(_ETCD_CLUSTER)
@@ -85,7 +85,7 @@ async def killed_etcd(seconds: float, seed: int) -> Result:
                 if leader is None:
                     await asyncio.sleep(0.1)
                     continue
-                wants_leader = number % 2 == 1
+                wants_leader = number % 2 == 0
                 victim = leader if wants_leader else (leader + 1) % _ETCD_CLUSTER
                 load.count("leader lost" if wants_leader else "follower lost")
                 await _lose(etcd, victim, chance)
