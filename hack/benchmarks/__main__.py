@@ -10,6 +10,7 @@ import sys
 BENCHMARKS = {
     "api": "an API server under load: creates, gets, lists, patches, watch fan-out",
     "storage": "the watch cache over etcd, without HTTP",
+    "cost": "memory, start and idle CPU of an API server with many objects",
     "validation": "defaulting and validation in the create of one Pod",
     "decode": "the schema walk of a Pod",
     "apply": "managedFields and server-side apply on a Pod",

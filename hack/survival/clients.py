@@ -8,7 +8,7 @@ import itertools
 import json
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +37,9 @@ class Load:
     record: Record = field(default_factory=Record)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     nonces: Any = field(default_factory=itertools.count)
+    # Up to which revision the oracle has heard of.
+    heard: Callable[[], int] = lambda: 0
+    until_heard: Callable[[int], Awaitable[None]] | None = None
     # Counts for the report: answers by status, watches resumed, lists after a 410.
     counts: dict[str, int] = field(default_factory=dict)
 
@@ -178,8 +181,10 @@ async def get(client: Client, name: str) -> dict[str, Any] | None:
 
 async def listed(client: Client, name: str) -> None:
     """The whole list; or what is at hand; or what was just listed, once more."""
-    call = Call("list", "*", 0, fresh=client.chance.random() < 0.7)
-    await _list(client, call, PATH + ("" if call.fresh else "?resourceVersion=0"))
+    app = client.chance.choice(("", "", "y"))
+    call = Call("list", "*", 0, fresh=client.chance.random() < 0.7, app=app)
+    query = f"?labelSelector={f'app%3D{app}' if app else ''}"
+    await _list(client, call, PATH + query + ("" if call.fresh else "&resourceVersion=0"))
     if call.outcome == history.OK and client.chance.random() < 0.3:
         again = Call("list", "*", 0, exact=call.revision)
         query = f"?resourceVersion={call.revision}&resourceVersionMatch=Exact"

@@ -121,7 +121,7 @@ class Call:
     """`verb` is create, update, patch, delete, get, list. `revision` is what the answer said:
     of the object, or of the list. `told` is the object, or None; `listed` the objects of a list.
     `expected` is the revision an update asked for. `fresh` marks reads that must be current,
-    `exact` a list that must be of that revision."""
+    `exact` a list that must be of that revision; `app` is its selector."""
 
     verb: str
     name: str
@@ -137,6 +137,7 @@ class Call:
     listed: dict[str, State] | None = None
     fresh: bool = True
     exact: int = 0
+    app: str = ""
 
 
 @dataclass(slots=True)
@@ -248,13 +249,13 @@ def _check_contents(call: Call, truth: Truth) -> str:
     elif call.listed is not None:
         if call.exact and call.revision != call.exact:
             return "another revision than asked for"
-        if truth.contents(call.revision) != call.listed:
+        if truth.contents(call.revision, call.app) != call.listed:
             return f"not the state at {call.revision}{_difference(call, truth)}"
     return ""
 
 
 def _difference(call: Call, truth: Truth) -> str:
-    there, listed = truth.contents(call.revision), call.listed or {}
+    there, listed = truth.contents(call.revision, call.app), call.listed or {}
     wrong = [name for name in there.keys() | listed.keys() if there.get(name) != listed.get(name)]
     return f" in {sorted(wrong)[:5]}"
 

@@ -42,14 +42,17 @@ def free_port() -> int:
 class Process:
     """A child that is started, hurt, and started again."""
 
-    def __init__(self, name: str, command: Sequence[str], log_file: Path) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], log_file: Path, *, checks_itself: bool = True
+    ) -> None:
         self.name = name
+        self._environment = {SELF_CHECK: str(int(checks_itself))}
         self._command = command
         self.log_file = log_file
         self._child: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
-        environment = {**os.environ, SELF_CHECK: "1"}
+        environment = {**os.environ, **self._environment}
         with self.log_file.open("ab") as log:
             self._child = await asyncio.create_subprocess_exec(
                 *parent_death.launch_command(list(self._command)),
@@ -166,7 +169,8 @@ class ApiServer(Process):
             f"--client-ca-file={files.ca_cert}",
             *flags,
         ]  # fmt: skip
-        super().__init__(name, command, world.directory / f"{name}.log")
+        log_file = world.directory / f"{name}.log"
+        super().__init__(name, command, log_file, checks_itself=world.checks_itself)
         self.server = wire.Server("127.0.0.1", self.port, world.admin)
 
     async def until_ready(self) -> None:
@@ -194,7 +198,8 @@ async def is_ready(server: wire.Server) -> bool:
 class World:
     """One etcd cluster and the API servers on it, in a directory; entered and left once."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, checks_itself: bool = True) -> None:
+        self.checks_itself = checks_itself
         self.directory = directory
         self.certificates = certificates.ensure(directory / "pki", ("localhost", "127.0.0.1"))
         self.admin = _admin(self.certificates)

@@ -39,6 +39,7 @@ async def play(
     await _make_namespace(servers[0])
     watched = oracle.Oracle(world.etcd, clients.KEY_PREFIX)
     await watched.start()
+    load.heard, load.until_heard = lambda: watched.revision, watched.until
     try:
         await _run(load, trouble, load_options.get("reading_pause", 0.0))
         revision = await _write_the_end(load)

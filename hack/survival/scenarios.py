@@ -10,7 +10,7 @@ import os
 import random
 import signal
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 from hack.survival import clients, crowd, machines, wire
@@ -23,17 +23,22 @@ _ETCD_CLUSTER = 3
 
 
 async def killed_api_server(seconds: float, seed: int) -> Result:
-    """The only API server gets SIGKILL again and again, a moment after it is ready."""
+    """The only API server gets SIGKILL again and again, a moment after it is ready; now and then
+    it is asked to stop in order instead."""
     async with _world() as world:
         await world.start_etcd()
         server = await world.start_api_server("apiserver")
         chance = random.Random(seed)
 
         async def trouble(load: clients.Load) -> None:
-            async for _ in _until(seconds):
+            async for number in _until(seconds):
                 await asyncio.sleep(chance.uniform(0.3, 1.5))
-                await server.kill()
-                load.count("killed")
+                if number % 5 == 4:
+                    await server.terminate()
+                    load.count("stopped")
+                else:
+                    await server.kill()
+                    load.count("killed")
                 await server.start()
                 await server.until_ready()
 
@@ -44,9 +49,8 @@ async def killed_api_servers(seconds: float, seed: int) -> Result:
     """Two API servers on one etcd and two workers on one port; any of the four gets SIGKILL."""
     async with _world() as world:
         await world.start_etcd()
-        first = await world.start_api_server("apiserver-0")
-        second = await world.start_api_server("apiserver-1")
-        up, shared = await world.start_workers(2)
+        starting = (*_two(world), world.start_workers(2))
+        first, second, (up, shared) = await asyncio.gather(*starting)
         chance = random.Random(seed)
 
         async def trouble(load: clients.Load) -> None:
@@ -68,12 +72,11 @@ async def killed_api_servers(seconds: float, seed: int) -> Result:
 
 
 async def killed_etcd(seconds: float, seed: int) -> Result:
-    """Of three etcd members a follower, then the leader, gets SIGKILL or is halted for a while,
+    """Of three etcd members the leader, then a follower, gets SIGKILL or is halted for a while,
     under two API servers."""
     async with _world() as world:
         etcd = await world.start_etcd(_ETCD_CLUSTER)
-        first = await world.start_api_server("apiserver-0")
-        second = await world.start_api_server("apiserver-1")
+        first, second = await asyncio.gather(*_two(world))
         chance = random.Random(seed)
 
         async def trouble(load: clients.Load) -> None:
@@ -82,7 +85,7 @@ async def killed_etcd(seconds: float, seed: int) -> Result:
                 if leader is None:
                     await asyncio.sleep(0.1)
                     continue
-                wants_leader = number % 2 == 1
+                wants_leader = number % 2 == 0
                 victim = leader if wants_leader else (leader + 1) % _ETCD_CLUSTER
                 load.count("leader lost" if wants_leader else "follower lost")
                 await _lose(etcd, victim, chance)
@@ -94,7 +97,8 @@ async def _lose(etcd: machines.Etcd, number: int, chance: random.Random) -> None
     member = etcd.members[number]
     if chance.random() < 0.3:
         member.signal(signal.SIGSTOP)
-        await asyncio.sleep(chance.uniform(0.5, 2.5))
+        # Seldom so long that calls on it end by their own timeout.
+        await asyncio.sleep(12 if chance.random() < 0.1 else chance.uniform(0.5, 2.5))
         member.signal(signal.SIGCONT)
     else:
         await member.kill()
@@ -122,31 +126,38 @@ async def lone_etcd_gone(seconds: float, seed: int) -> Result:
 
 async def compacted(seconds: float, seed: int) -> Result:
     """etcd forgets its past every half second, and by the API servers' own turns, while lists go
-    on page by page and watches come back; one API server is halted now and then."""
+    on page by page and watches come back. Now and then one API server sleeps, loses its
+    connection and wakes up to find that what it missed is forgotten."""
     async with _world() as world:
         etcd = await world.start_etcd()
         often = ["--etcd-compaction-interval=1s"]
-        first = await world.start_api_server("apiserver-0", often)
-        second = await world.start_api_server("apiserver-1", often)
+        first, second = await asyncio.gather(*_two(world, often))
         chance = random.Random(seed)
 
         async def trouble(load: clients.Load) -> None:
             async for number in _until(seconds):
                 await asyncio.sleep(chance.uniform(0.2, 0.6))
-                if number % 8 == 5:
-                    second.signal(signal.SIGSTOP)
-                    await asyncio.sleep(0.7)
-                await _compact(etcd)
+                if number % 8 == 3:
+                    await _oversleep(etcd, second, load)
+                await _compact(etcd, load.heard())
                 load.count("compacted")
                 second.signal(signal.SIGCONT)
 
         return await _judged(world, play(world, [first.server, second.server], trouble))
 
 
-async def _compact(etcd: machines.Etcd) -> None:
-    status = await machines.gateway(etcd.urls[0], "maintenance/status", {})
-    # What the oracle has not heard yet must stay.
-    revision = int(status["header"]["revision"]) - 20
+async def _oversleep(etcd: machines.Etcd, server: machines.ApiServer, load: clients.Load) -> None:
+    """Halt an API server and cut it off by a restart of etcd, until others have written."""
+    server.signal(signal.SIGSTOP)
+    await etcd.members[0].kill()
+    await etcd.members[0].start()
+    await etcd.until_healthy(0)
+    await load.until_heard(load.heard() + 50)
+    load.count("overslept")
+
+
+async def _compact(etcd: machines.Etcd, revision: int) -> None:
+    """Up to what the oracle has heard: the rest must stay for it."""
     with contextlib.suppress(OSError):  # An API server may have been quicker.
         await machines.gateway(etcd.urls[0], "kv/compaction", {"revision": revision})
 
@@ -182,6 +193,12 @@ SCENARIOS: dict[str, Scenario] = {
 }
 
 
+def _two(
+    world: machines.World, flags: Sequence[str] = ()
+) -> Sequence[Awaitable[machines.ApiServer]]:
+    return [world.start_api_server(f"apiserver-{n}", flags) for n in range(2)]
+
+
 class _world:
     """A World in a directory that goes with it."""
 
@@ -211,7 +228,7 @@ async def _judged(world: machines.World, playing: Awaitable[Result]) -> Result:
     for process in world.processes:
         log = process.log()
         for line in log.splitlines():
-            if "Traceback" in line or "self-check" in line or " C pyk8s" in line:
+            if "Traceback" in line or "self-check failed" in line or " C pyk8s" in line:
                 result.violations.append(f"{process.name} logged: {line[:300]}")
                 break
     if world.etcd is not None and len(world.etcd.members) > 1:

@@ -92,7 +92,10 @@ class APIServer:
         address, port = listening.getsockname()[:2]
         self._port = port
         app = self._app(stores)
-        await self._make_system_objects(stores, address, port)
+        try:
+            await self._make_system_objects(stores, address, port)
+        except errors.StatusError as error:
+            raise StartError(f"cannot make the objects of the system: {error}") from error
         tls = serving.tls_context(
             options.tls_cert_file, options.tls_private_key_file, options.client_ca_file
         )

@@ -70,6 +70,7 @@ def check(*calls: Call, chains: tuple[Chain, ...] = ()) -> list[str]:
         pytest.param(absent(0.1, 0.2), id="absent before the creation"),
         pytest.param(listed(7, began=3.6, ended=3.9), id="a list"),
         pytest.param(listed(6, began=6, exact=6), id="an exact list of the past"),
+        pytest.param(listed(7, began=3.6, ended=3.9, app="x", contents={"b": B7}), id="by label"),
         pytest.param(
             Call("update", "a", 5.6, 5.9, history.CONFLICT, 409, expected=5), id="a conflict"
         ),

@@ -11,11 +11,11 @@ from hack.survival import scenarios
 @pytest.mark.parametrize(
     ("name", "seconds", "happened"),
     [
-        pytest.param("apiserver", 3, "killed", id="an API server is killed"),
-        pytest.param("apiservers", 5, "killed", id="one of several API servers is killed"),
-        pytest.param("etcd-cluster", 5, "leader lost", id="etcd members are lost"),
-        pytest.param("etcd-gone", 3, "etcd lost", id="etcd is gone for a while"),
-        pytest.param("compaction", 3, "compacted", id="the past is compacted"),
+        pytest.param("apiserver", 2, "killed", id="an API server is killed"),
+        pytest.param("apiservers", 2, "killed", id="one of several API servers is killed"),
+        pytest.param("etcd-cluster", 2, "leader lost", id="etcd members are lost"),
+        pytest.param("etcd-gone", 2, "etcd lost", id="etcd is gone for a while"),
+        pytest.param("compaction", 2, "compacted", id="the past is compacted"),
         pytest.param("crowd", 1, "dropped watchers", id="clients misbehave"),
     ],
 )
