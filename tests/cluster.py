@@ -37,6 +37,8 @@ import yaml
 # Far above what anything here takes, so that a test that fails does so in this time and with a
 # word, and none fails on a slow machine.
 SECONDS_MAX = 30.0
+# The server keeps an idle connection for 90 seconds.
+REUSE_SECONDS_MAX = 60.0
 _POLL_SECONDS = 0.01
 
 _PROMISE = "export KUBECONFIG="
@@ -329,6 +331,7 @@ class Http:
         self._access = access
         self._tls = access.anonymous_tls if anonymous else access.tls
         self._connection = self._connect()
+        self._used = time.monotonic()
 
     def _connect(self) -> http.client.HTTPSConnection:
         access = self._access
@@ -348,8 +351,12 @@ class Http:
     ) -> Response:
         """One request. A body that is no bytes goes out as JSON."""
         content, named = _content(body, headers)
+        if time.monotonic() - self._used > REUSE_SECONDS_MAX:
+            # The server closes what is idle for longer than this.
+            self._connection.close()
         self._connection.request(method, path, content, named)
         answer = self._connection.getresponse()
+        self._used = time.monotonic()
         return Response(answer.status, answer.headers, answer.read())
 
     def get(self, path: str, **headers: str) -> Response:

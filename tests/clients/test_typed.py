@@ -110,7 +110,9 @@ def test_life_of_an_object(api: ApiClient, namespace: str, kind: Kind) -> None:
     assert patched.metadata.annotations["x"] == "y"
     listed = call("list", namespace, label_selector="new=label")
     assert [item.metadata.name for item in listed.items] == ["a"]
-    call("delete", "a", namespace)
+    # Jobs and ReplicationControllers are orphaned unless told otherwise, and then stay until the
+    # garbage collector has seen to their dependents.
+    call("delete", "a", namespace, propagation_policy="Background")
     with pytest.raises(ApiException) as gone:
         call("read", "a", namespace)
     assert (gone.value.status, gone.value.reason) == (404, "Not Found")

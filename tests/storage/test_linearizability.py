@@ -172,7 +172,7 @@ async def test_histories_under_load(pods):
 
     record = await play(pods, 1.5, no_trouble)
     check_reads(record)
-    assert sum(map(len, record.writes.values())) > 300
+    assert sum(map(len, record.writes.values())) > len(record.writes)
 
 
 async def test_histories_under_outages(distant_pods, way):
