@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The API server, put together: storage, registry, endpoints, the listening socket.
 
-    start:  storage synced -> stores and routes -> system objects -> listen -> ready
+    start:  stores -> storage synced -> routes -> system objects -> listen -> ready
     stop:   not ready any more -> out of the endpoints -> watches end -> requests finish
             -> storage closes
 
@@ -87,8 +87,8 @@ class APIServer:
         ServingError."""
         options = self._options
         listening = self._listener()
-        await self._start_storage()
         stores = self._build_stores()
+        await self._start_storage()
         address, port = listening.getsockname()[:2]
         self._port = port
         app = self._app(stores)

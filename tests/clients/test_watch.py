@@ -99,6 +99,7 @@ def test_across_a_410(own_plane: ControlPlane, own_api: ApiClient) -> None:
     client = k8s.CoreV1Api(own_api)
     old = client.create_namespaced_config_map("default", configmap("old"))
     client.create_namespaced_config_map("default", configmap("newer"))
+    own_plane.compact()
     own_plane.restart_server(signal.SIGTERM)
     own_api.rest_client.pool_manager.clear()
     expired = Watch().stream(

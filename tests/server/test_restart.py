@@ -63,14 +63,33 @@ def test_nothing_acknowledged_is_lost(data_dir: Path) -> None:
     assert plane.stop()[0] == 0
 
 
-def test_history_before_a_start_is_expired(data_dir: Path) -> None:
-    """A watch from before the server's own history is told inside a 200: an ERROR event with a
-    410, upon which clients list again."""
+def test_history_reaches_back_before_a_start(data_dir: Path) -> None:
+    """A watch that comes back after a restart misses nothing and need not list again."""
     plane = start(data_dir)
     admin = Http(plane.access)
     first = admin.create(MAPS, configmap("a"))["metadata"]["resourceVersion"]
     admin.create(MAPS, configmap("b"))
     admin.close()
+    assert plane.stop()[0] == 0
+
+    plane = start(data_dir)
+    admin = Http(plane.access)
+    with admin.watch(f"{MAPS}?watch=1&resourceVersion={first}") as events:
+        event = events.next()
+    assert (event["type"], event["object"]["metadata"]["name"]) == ("ADDED", "b")
+    admin.close()
+    assert plane.stop()[0] == 0
+
+
+def test_compacted_history_is_expired(data_dir: Path) -> None:
+    """A watch from before what etcd remembers is told inside a 200: an ERROR event with a 410,
+    upon which clients list again."""
+    plane = start(data_dir)
+    admin = Http(plane.access)
+    first = admin.create(MAPS, configmap("a"))["metadata"]["resourceVersion"]
+    admin.create(MAPS, configmap("b"))
+    admin.close()
+    plane.compact()
     assert plane.stop()[0] == 0
 
     plane = start(data_dir)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Follows all of etcd with one watch, and keeps every WatchCache fed from it.
 
-    start        revision R -> watch from R+1 -> each cache: range read at some R' >= R,
-                 with the changes that arrive meanwhile laid over it
+    start        each cache: range read at a revision R that lies a while back -> watch from R+1,
+                 so that watches of an earlier process find the changes they come back for
+    later cache  range read at some R, with the changes that arrive meanwhile laid over it
     connection   lost: open the watch again after the last revision seen; nothing is missed
     compaction   of what was missed, or an etcd that went back in time: every cache starts over
 
@@ -28,6 +29,9 @@ _log = logging.getLogger(__name__)
 
 _BACKOFF_SECONDS_MIN = 0.05
 _BACKOFF_SECONDS_MAX = 2.0
+# How far back the history of a new process reaches: what a busy cluster writes in some seconds,
+# read again in a tenth of one.
+_PRIMED_REVISIONS = 5000
 # Small enough that turning a page into items does not hold up the loop.
 _LOAD_PAGE_KEYS = 1000
 
@@ -54,15 +58,17 @@ class Feed:
     async def start(self) -> None:
         """Returns when all caches added so far are loaded. Raises Unavailable, and may then be
         tried again."""
-        self._progress.reset(await self._keyspace.revision())
+        current = await self._keyspace.revision()
         found, _ = await self._keyspace.get(compactor.KEY)
         if found is not None:
             self._learn_compaction(found.value)
+        try:
+            await self._load_all(max(current - _PRIMED_REVISIONS, self.compacted, 1))
+        except errors.ResourceExpired:
+            await self._load_all(current)
         self._following = _supervised(self._follow(), "etcd feed")
-        for prefix in self._caches:
-            self._load(prefix)
-        if self._loading:
-            await asyncio.wait(self._loading.values())
+        # Nothing is answered from what lies back.
+        await self._progress.wait_for(current)
 
     async def stop(self) -> None:
         tasks = [*self._loading.values()]
@@ -197,15 +203,30 @@ class Feed:
             await backoff.wait()
             cache.begin_loading()
 
+    async def _load_all(self, revision: int) -> None:
+        """Every cache as of one revision, before anything is followed. Raises ResourceExpired
+        when that is compacted."""
+        self._progress.reset(revision)
+        for cache in self._caches.values():
+            cache.begin_loading()
+        await asyncio.gather(*(self._read(cache, revision) for cache in self._caches.values()))
+        for cache in self._caches.values():
+            cache.finish_loading(revision)
+
     async def _load_once(self, cache: WatchCache) -> None:
-        revision = 0
-        prefix = cache.config.key_prefix
-        async for page in listing.pages(self._keyspace, prefix, page_keys=_LOAD_PAGE_KEYS):
-            revision = page.at
-            cache.add_loaded(page.key_values)
+        revision = await self._read(cache)
         await self._progress.wait_for(revision)
         cache.finish_loading(revision)
-        del self._loading[prefix]
+        del self._loading[cache.config.key_prefix]
+
+    async def _read(self, cache: WatchCache, revision: int = 0) -> int:
+        """All objects of the cache as of that revision, or of now; says which it was."""
+        prefix = cache.config.key_prefix
+        pages = listing.pages(self._keyspace, prefix, page_keys=_LOAD_PAGE_KEYS, revision=revision)
+        async for page in pages:
+            revision = page.at
+            cache.add_loaded(page.key_values)
+        return revision
 
 
 class _Backoff:
