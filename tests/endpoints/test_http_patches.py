@@ -147,12 +147,16 @@ def test_patch_creates_nothing(http: Http, maps: str, kind: str) -> None:
     [
         pytest.param("/apis/coordination.k8s.io/v1/namespaces/{}/leases/a", {}, 201, id="lease"),
         pytest.param("/api/v1/namespaces/{}/endpoints/a", {}, 201, id="endpoints"),
-        pytest.param("/api/v1/namespaces/{}/limitranges/a", {"spec": {"limits": []}}, 201, id="limits"),
         pytest.param(
-            "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/roles/a", {"rules": []}, 201, id="role"
+            "/api/v1/namespaces/{}/limitranges/a", {"spec": {"limits": []}}, 201, id="limits"
         ),
         pytest.param(
-            "/api/v1/namespaces/{}/services/a", {"spec": {"ports": [{"port": 80}]}}, 201, id="service"
+            "/apis/rbac.authorization.k8s.io/v1/namespaces/{}/roles/a", {"rules": []}, 201,
+            id="role",
+        ),
+        pytest.param(
+            "/api/v1/namespaces/{}/services/a", {"spec": {"ports": [{"port": 80}]}}, 201,
+            id="service",
         ),
         pytest.param("/api/v1/namespaces/{}/configmaps/a", {}, 404, id="config map"),
         pytest.param("/api/v1/namespaces/{}/secrets/a", {}, 404, id="secret"),
