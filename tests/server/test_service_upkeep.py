@@ -23,9 +23,7 @@ from pyk8s.storage import cacher
 from pyk8s.storage.interface import EtcdOptions, ListOptions
 
 RANGES = ServiceRanges.parse("10.96.0.0/12", (30000, 32767))
-MASTER = bootstrap.MasterService(
-    cluster_ip="10.96.0.1", advertise_address="192.0.2.1", secure_port=6443
-)
+MASTER = bootstrap.MasterService(cluster_ip="10.96.0.1", addresses=("192.0.2.1",), secure_port=6443)
 OURS = Owner("default", "kubernetes")
 
 
