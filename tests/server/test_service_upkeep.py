@@ -74,7 +74,7 @@ async def test_another_server_died_over_it(
     stores: builder.Stores, upkeep: ServiceUpkeep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The address is taken and stays so: the server starts all the same."""
-    monkeypatch.setattr("pyk8s.server.service_upkeep._MASTER_SECONDS_MAX", 0)
+    monkeypatch.setattr("pyk8s.server.bootstrap._OTHER_SERVER_SECONDS", 0)
     await take_address(stores)
     await upkeep.prepare()
     assert not await has_service(stores)
