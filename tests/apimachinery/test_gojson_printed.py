@@ -14,7 +14,9 @@ from pyk8s.apimachinery import gojson
     ("value", "text"),
     [
         pytest.param({"b": 1, "a": "x y"}, "map[a:x y b:1]", id="map"),
-        pytest.param({"a": [{"b": None}, True, 1.5]}, "map[a:[map[b:<nil>] true 1.5]]", id="nested"),
+        pytest.param(
+            {"a": [{"b": None}, True, 1.5]}, "map[a:[map[b:<nil>] true 1.5]]", id="nested"
+        ),
         pytest.param({}, "map[]", id="empty map"),
         pytest.param([], "[]", id="empty list"),
     ],
