@@ -83,3 +83,19 @@ def _encoded_string(text: str) -> str:
 
 
 _ESCAPED_IN_JSON = re.compile("[<>&\u2028\u2029]")
+
+
+def printed(value: Any) -> str:
+    """A JSON document as Go's %+v prints it: `map[a:1 b:[x y]]`."""
+    match value:
+        case dict():
+            members = " ".join(f"{key}:{printed(value[key])}" for key in sorted(value))
+            return f"map[{members}]"
+        case list():
+            return f"[{' '.join(map(printed, value))}]"
+        case None:
+            return "<nil>"
+        case bool():
+            return "true" if value else "false"
+        case _:
+            return str(value)

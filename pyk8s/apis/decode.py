@@ -87,11 +87,20 @@ def strict_message(faults: Sequence[str]) -> str:
     return "strict decoding error: " + ", ".join(faults)
 
 
-def cannot_be_handled(gvk: GroupVersionKind, why: str) -> errors.StatusError:
-    return errors.bad_request(
+class Unfit(errors.StatusError):
+    """400: a document is not of the kind it should be of, and `why`."""
+
+    def __init__(self, message: str, why: str) -> None:
+        super().__init__(400, errors.BAD_REQUEST, message)
+        self.why = why
+
+
+def cannot_be_handled(gvk: GroupVersionKind, why: str) -> Unfit:
+    message = (
         f"{gvk.kind} in version {quoted_string(gvk.version)} cannot be handled as a "
         f"{gvk.kind}: {why}"
     )
+    return Unfit(message, why)
 
 
 def interpret(document: Any) -> GroupVersionKind:

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import os
+import re
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterable, Sequence
@@ -24,7 +24,7 @@ from typing import Any
 import h11
 
 from pyk8s.apimachinery import errors
-from pyk8s.endpoints.request import ON_DISCONNECT, UPGRADE, Duplex, Request
+from pyk8s.endpoints.request import ON_DISCONNECT, UPGRADE, ClientDisconnected, Duplex, Request
 from pyk8s.registry.locations import Location
 
 # Go's dialer in client-go.
@@ -138,7 +138,10 @@ class Relay:
             status = _status_of(head)
             if status == 101:
                 request.response_started = True
-                client: Duplex = await take_over()
+                try:
+                    client: Duplex = await take_over()
+                except ConnectionResetError:
+                    raise ClientDisconnected from None
                 await client.write(head)
                 await _splice(client, reader, writer)
             elif status >= 400:
@@ -357,7 +360,10 @@ def dial_fault(error: Exception, location: Location) -> str:
 
 def _fault_text(error: Exception) -> str:
     number = getattr(error, "errno", None)
-    if number is None and "Multiple exceptions" in str(error):
-        # asyncio tried several addresses of a name; it says why only in its words.
-        number = errno.ECONNREFUSED
+    if number is None and (found := _ERRNO.search(str(error))):
+        # The loop tried several addresses of a name, and joined what became of each.
+        number = int(found[1])
     return os.strerror(number).lower() if number else str(error)
+
+
+_ERRNO = re.compile(r"\[Errno (\d+)\]")

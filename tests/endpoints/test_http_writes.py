@@ -351,7 +351,7 @@ def test_patch_types(
         pytest.param("json-patch", {"data": {}}, 400, id="no list of operations"),
         pytest.param("merge-patch", [], 400, id="no object"),
         pytest.param("merge-patch", {"metadata": {"name": "b"}}, 400, id="another name"),
-        pytest.param("merge-patch", {"data": {"x": 1}}, 400, id="wrong type"),
+        pytest.param("merge-patch", {"data": {"x": 1}}, 422, id="wrong type"),
         pytest.param("strategic-merge-patch", {"data": {"$patch": "x"}}, 500, id="directive"),
     ],
 )

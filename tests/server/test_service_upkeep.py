@@ -23,9 +23,7 @@ from pyk8s.storage import cacher
 from pyk8s.storage.interface import EtcdOptions, ListOptions
 
 RANGES = ServiceRanges.parse("10.96.0.0/12", (30000, 32767))
-MASTER = bootstrap.MasterService(
-    cluster_ip="10.96.0.1", advertise_address="192.0.2.1", secure_port=6443
-)
+MASTER = bootstrap.MasterService(cluster_ip="10.96.0.1", addresses=("192.0.2.1",), secure_port=6443)
 OURS = Owner("default", "kubernetes")
 
 
@@ -76,7 +74,7 @@ async def test_another_server_died_over_it(
     stores: builder.Stores, upkeep: ServiceUpkeep, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The address is taken and stays so: the server starts all the same."""
-    monkeypatch.setattr("pyk8s.server.service_upkeep._MASTER_SECONDS_MAX", 0)
+    monkeypatch.setattr("pyk8s.server.bootstrap._OTHER_SERVER_SECONDS", 0)
     await take_address(stores)
     await upkeep.prepare()
     assert not await has_service(stores)

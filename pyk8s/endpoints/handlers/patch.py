@@ -15,13 +15,16 @@ from typing import Any
 from pyk8s.apimachinery import (
     codec,
     errors,
+    field,
+    gojson,
     jsonpatch,
     mergepatch,
     patcherrors,
     patchschema,
     strategicpatch,
 )
-from pyk8s.apimachinery.gvk import GroupVersionKind, Object
+from pyk8s.apimachinery.gvk import GroupKind, GroupVersionKind, Object
+from pyk8s.apis import decode
 from pyk8s.endpoints import bodies, negotiation, options, ownership, representation
 from pyk8s.endpoints.endpoint import Endpoint
 from pyk8s.endpoints.handlers import context_of
@@ -67,10 +70,10 @@ class _Patch:
     write: options.WriteOptions
     subresource: str
 
-    def typed(self, document: Object) -> Object:
+    def typed(self, document: Object, duplicates: list[str]) -> Object:
         """What a patch made of an object, checked as any body is, in the storage version."""
         request, endpoint = self.request, self.endpoint
-        obj = bodies.to_typed(request, endpoint, self.write, document, [])
+        obj = bodies.to_typed(request, endpoint, self.write, document, duplicates)
         bodies.check_name(obj, request.info.name, request.info.namespace)
         return endpoint.defaulted(obj)
 
@@ -78,13 +81,27 @@ class _Patch:
 async def _patching(one: _Patch, media_type: str) -> MakeUpdated:
     request, endpoint = one.request, one.endpoint
     schema = endpoint.patch_schema() if endpoint.patch_schema else None
-    apply = compiled(media_type, await request.body(), schema)
+    body = await request.body()
+    apply = compiled(media_type, body, schema)
+    duplicates = _duplicates(body, one.write)
     by = ownership.writer(request, one.write)
+
+    def patched(existing: Existing) -> Object:
+        return applied(apply, endpoint.served(existing.copy()))
 
     async def make_updated(existing: Existing | None) -> Object:
         if existing is None:
             raise errors.not_found(endpoint.resource.group_resource, request.info.name)
-        obj = one.typed(applied(apply, endpoint.served(existing.copy())))
+        try:
+            obj = one.typed(patched(existing), duplicates)
+        except decode.Unfit as error:
+            if media_type == STRATEGIC_MERGE_PATCH:
+                shown = gojson.printed(codec.decode_json(body))
+            else:
+                # Anew, for decoding works in place.
+                shown = codec.encode_json(patched(existing)).decode()
+            fault = field.invalid(field.Path("patch"), shown, error.why)
+            raise errors.invalid(GroupKind("", ""), "", [fault]) from None
         endpoint.track(existing.obj, obj, by, one.subresource)
         return obj
 
@@ -104,7 +121,7 @@ async def _applying(one: _Patch) -> MakeUpdated:
         live = endpoint.served(existing.obj) if existing else None
         merged = manager.apply(live, body, by)
         # The result shares with what is stored and with the body, and decoding works in place.
-        return one.typed(codec.decode_json(codec.encode_json(merged)))
+        return one.typed(codec.decode_json(codec.encode_json(merged)), [])
 
     return make_updated
 
@@ -122,6 +139,17 @@ async def read_applied(
     if not isinstance(document.get("metadata") or {}, dict):
         raise errors.bad_request("error decoding patch: metadata must be an object")
     return document
+
+
+def _duplicates(body: bytes, write: options.WriteOptions) -> list[str]:
+    """A sentence for what is in the patch twice. What is no JSON is told when it is applied."""
+    if write.field_validation == options.IGNORE:
+        return []
+    try:
+        _, paths = codec.decode_json_strict(body)
+    except codec.DecodeError:
+        return []
+    return [f'duplicate field "{path}"' for path in paths]
 
 
 def _accepted(endpoint: Endpoint) -> tuple[str, ...]:
