@@ -56,12 +56,10 @@ def _validate_address(
     ip = address.get("ip", "")
     errors = netaddr.ip(ip, path.child("ip"), stored)
     if address.get("hostname"):
-        errors += checks.follows(
-            names.is_dns1123_label, address["hostname"], path.child("hostname")
-        )
+        errors += checks.dns1123_label(address["hostname"], path.child("hostname"))
     if "nodeName" in address:
         node = address["nodeName"]
-        errors += checks.follows(names.is_dns1123_subdomain, node, path.child("nodeName"))
+        errors += checks.dns1123_subdomain(node, path.child("nodeName"))
     return errors + netaddr.non_special_ip(ip, path.child("ip"))
 
 
@@ -69,15 +67,13 @@ def _validate_port(port: Mapping[str, Any], path: field.Path, *, named: bool) ->
     errors: list[field.Error] = []
     name = port.get("name")
     if name:
-        errors += checks.follows(names.is_dns1123_label, name, path.child("name"))
+        errors += checks.dns1123_label(name, path.child("name"))
     elif named:
         errors.append(field.required(path.child("name")))
     errors += netaddr.port_number(port.get("port", 0), path.child("port"))
     errors += checks.required_one_of(port.get("protocol"), path.child("protocol"), PROTOCOLS)
     if "appProtocol" in port:
-        errors += checks.follows(
-            names.is_qualified_name, port["appProtocol"], path.child("appProtocol")
-        )
+        errors += checks.qualified_name(port["appProtocol"], path.child("appProtocol"))
     return errors
 
 

@@ -83,7 +83,7 @@ def _validate_reporting(event: Object, strict: bool) -> list[field.Error]:
     controller = event.get("reportingComponent", "")
     at = field.Path("reportingController" if strict else "reportingComponent")
     errors = [] if controller else [field.required(at)]
-    errors += checks.follows(names.is_qualified_name, controller, at)
+    errors += checks.qualified_name(controller, at)
     for name in ("reportingInstance", "action", "reason"):
         text = event.get(name, "")
         if not text:

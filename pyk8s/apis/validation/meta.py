@@ -198,7 +198,7 @@ def validate_finalizers(finalizers: Sequence[str], path: field.Path) -> list[fie
 
 def validate_finalizer_name(finalizer: str, path: field.Path) -> list[field.Error]:
     """A qualified name; without a prefix, one of the three that mean something."""
-    errors = checks.follows(names.is_qualified_name, finalizer, path)
+    errors = checks.qualified_name(finalizer, path)
     if "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:
         detail = "name is neither a standard finalizer name nor is it fully qualified"
         errors.append(field.invalid(path, finalizer, detail))
@@ -237,7 +237,7 @@ def _validate_requirement(
     else:
         detail = "not a valid selector operator"
         errors.append(field.invalid(path.child("operator"), operator, detail))
-    errors += checks.follows(names.is_qualified_name, requirement.get("key", ""), path.child("key"))
+    errors += checks.qualified_name(requirement.get("key", ""), path.child("key"))
     if allow_invalid_values:
         return errors
     for index, operand in enumerate(operands):

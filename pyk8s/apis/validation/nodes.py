@@ -29,7 +29,7 @@ def _validate_taints(spec: Mapping[str, Any]) -> list[field.Error]:
     for index, taint in enumerate(spec.get("taints", ())):
         at = meta.PATH.child("taints").index(index)
         key, value, effect = (taint.get(name, "") for name in ("key", "value", "effect"))
-        errors += checks.follows(names.is_qualified_name, key, at.child("key"))
+        errors += checks.qualified_name(key, at.child("key"))
         faults = names.is_valid_label_value(value)
         if faults:
             errors.append(field.invalid(at.child("value"), value, ";".join(faults)))

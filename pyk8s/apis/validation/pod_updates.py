@@ -261,11 +261,11 @@ def validate_pod_status_update(updated: Object, existing: Object) -> list[field.
         kind = condition.get("type", "")
         if kind not in _SYSTEM_CONDITIONS:
             at = field.Path("metadata", "conditions").index(index).child("Type")
-            errors += checks.follows(names.is_qualified_name, kind, at)
+            errors += checks.qualified_name(kind, at)
     nominated = status.get("nominatedNodeName")
     if nominated and nominated != before.get("nominatedNodeName"):
         at = _STATUS.child("nominatedNodeName")
-        errors += checks.follows(names.is_dns1123_subdomain, nominated, at)
+        errors += checks.dns1123_subdomain(nominated, at)
     if status.get("qosClass", "") != before.get("qosClass", ""):
         at = _STATUS.child("qosClass")
         errors.append(field.invalid(at, status.get("qosClass", ""), checks.IMMUTABLE))
@@ -332,7 +332,7 @@ def _validate_claim_statuses(status: Spec, spec: Spec) -> list[field.Error]:
             errors.append(field.duplicate(at, name))
         seen.add(name)
         if claim.get("resourceClaimName") is not None:
-            errors += checks.follows(names.is_dns1123_subdomain, claim["resourceClaimName"], at)
+            errors += checks.dns1123_subdomain(claim["resourceClaimName"], at)
     return errors
 
 

@@ -166,7 +166,7 @@ def _validate_placement(spec: Spec, path: field.Path, options: PodOptions) -> li
         errors += _validate_dns_config(spec, path.child("dnsConfig"))
     for index, gate in enumerate(spec.get("readinessGates", ())):
         at = path.child("readinessGates").index(index).child("conditionType")
-        errors += checks.follows(names.is_qualified_name, gate.get("conditionType", ""), at)
+        errors += checks.qualified_name(gate.get("conditionType", ""), at)
     if "schedulingGates" in spec:
         at = path.child("schedulingGates")
         errors += scheduling.validate_gates(spec["schedulingGates"], at)
@@ -244,7 +244,7 @@ def _validate_identity(spec: Spec, path: field.Path) -> list[field.Error]:
 def _validate_hostname_override(spec: Spec, path: field.Path) -> list[field.Error]:
     name = spec["hostnameOverride"]
     at = path.child("hostnameOverride")
-    errors = checks.follows(names.is_dns1123_subdomain, name, at)
+    errors = checks.dns1123_subdomain(name, at)
     if len(name) > _HOSTNAME_CHARACTERS_MAX:
         errors.append(field.too_long(at, _HOSTNAME_CHARACTERS_MAX))
     if spec.get("setHostnameAsFQDN"):
@@ -283,7 +283,7 @@ def _validate_resource_claims(
         elif name in seen:
             errors.append(field.duplicate(at.child("name"), name))
         else:
-            errors += checks.follows(names.is_dns1123_label, name, at.child("name"))
+            errors += checks.dns1123_label(name, at.child("name"))
             seen.add(name)
         sources = [
             kind for kind in ("resourceClaimName", "resourceClaimTemplateName") if kind in claim
@@ -297,7 +297,7 @@ def _validate_resource_claims(
             detail = "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`"
             errors.append(field.invalid(at, claim, detail))
         for kind in sources:
-            errors += checks.follows(names.is_dns1123_subdomain, claim[kind], at.child(kind))
+            errors += checks.dns1123_subdomain(claim[kind], at.child(kind))
     return errors
 
 
@@ -355,5 +355,5 @@ def _validate_host_aliases(
         errors += netaddr.ip(alias.get("ip", ""), at.child("ip"))
         for number, name in enumerate(alias.get("hostnames", ())):
             where = at.child("hostnames").index(number)
-            errors += checks.follows(names.is_dns1123_subdomain, name, where)
+            errors += checks.dns1123_subdomain(name, where)
     return errors

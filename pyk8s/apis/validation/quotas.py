@@ -59,7 +59,7 @@ def validate_limit_range_update(updated: Object, existing: Object) -> list[field
 
 
 def _validate_limit_type(kind: str, path: field.Path) -> list[field.Error]:
-    errors = checks.follows(names.is_qualified_name, kind, path)
+    errors = checks.qualified_name(kind, path)
     if not errors and "/" not in kind and kind not in _LIMIT_TYPES:
         detail = "must be a standard limit type or fully qualified"
         errors.append(field.invalid(path, kind, detail))

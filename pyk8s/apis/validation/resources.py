@@ -65,7 +65,7 @@ def is_standard_quota(name: str) -> bool:
 
 
 def validate_resource_name(name: str, path: field.Path) -> list[field.Error]:
-    errors = checks.follows(names.is_qualified_name, name, path)
+    errors = checks.qualified_name(name, path)
     if errors or "/" in name:
         return errors
     if name in _STANDARD or name.startswith(("hugepages-", "requests.hugepages-")):
@@ -216,7 +216,7 @@ def _validate_claims(
             errors.append(field.required(at))
             continue
         if request:
-            errors += checks.follows(names.is_dns1123_label, request, at.child("request"))
+            errors += checks.dns1123_label(request, at.child("request"))
         if (name, "") in seen or (not request and any(name == other for other, _ in seen)):
             errors.append(field.duplicate(at, name))
         elif (name, request) in seen:

@@ -42,7 +42,7 @@ def _validate_toleration(toleration: Term, path: field.Path) -> list[field.Error
     effect = toleration.get("effect", "")
     errors: list[field.Error] = []
     if key:
-        errors += checks.follows(names.is_qualified_name, key, path.child("key"))
+        errors += checks.qualified_name(key, path.child("key"))
     elif operator != "Exists":
         detail = (
             'operator must be Exists when `key` is empty, which means "match all values and all '
@@ -159,7 +159,7 @@ def _validate_expression(
             errors.append(field.required(at, detail))
     else:
         errors.append(field.invalid(path.child("operator"), operator, _BAD_OPERATOR))
-    errors += checks.follows(names.is_qualified_name, requirement.get("key", ""), path.child("key"))
+    errors += checks.qualified_name(requirement.get("key", ""), path.child("key"))
     if allow_invalid_values:
         return errors
     for index, operand in enumerate(operands):
@@ -180,9 +180,7 @@ def _validate_match_field(requirement: Term, path: field.Path) -> list[field.Err
         detail = "not a valid field selector key"
         return [*errors, field.invalid(path.child("key"), key, detail)]
     for index, name in enumerate(operands):
-        errors += checks.follows(
-            names.is_dns1123_subdomain, name, path.child("values").index(index)
-        )
+        errors += checks.dns1123_subdomain(name, path.child("values").index(index))
     return errors
 
 
@@ -193,13 +191,13 @@ def _validate_pod_term(term: Term, path: field.Path, options: PodOptions) -> lis
             term.get(name), path.child(name), allow_invalid_values=options.ratcheting
         )
     for namespace in term.get("namespaces", ()):
-        errors += checks.follows(names.is_dns1123_label, namespace, path.child("namespace"))
+        errors += checks.dns1123_label(namespace, path.child("namespace"))
     if "matchLabelKeys" in term or "mismatchLabelKeys" in term:
         errors += _validate_label_keys(term, path)
     key = term.get("topologyKey", "")
     if not key:
         errors.append(field.required(path.child("topologyKey"), "can not be empty"))
-    return errors + checks.follows(names.is_qualified_name, key, path.child("topologyKey"))
+    return errors + checks.qualified_name(key, path.child("topologyKey"))
 
 
 def _validate_label_keys(term: Term, path: field.Path) -> list[field.Error]:
@@ -210,7 +208,7 @@ def _validate_label_keys(term: Term, path: field.Path) -> list[field.Error]:
             errors.append(field.forbidden(path.child(name), _NO_SELECTOR))
             continue
         for index, key in enumerate(term.get(name, ())):
-            errors += checks.follows(names.is_qualified_name, key, path.child(name).index(index))
+            errors += checks.qualified_name(key, path.child(name).index(index))
     matched, mismatched = term.get("matchLabelKeys", ()), term.get("mismatchLabelKeys", ())
     # The selector has by now one expression for every matched key; a second one was the user's.
     seen = set((selector or {}).get("matchLabels", ()))
@@ -283,7 +281,7 @@ def validate_gates(gates: Sequence[Term], path: field.Path) -> list[field.Error]
     seen: set[str] = set()
     for index, gate in enumerate(gates):
         name = gate.get("name", "")
-        errors += checks.follows(names.is_qualified_name, name, path.index(index))
+        errors += checks.qualified_name(name, path.index(index))
         if name in seen:
             errors.append(field.duplicate(path.index(index), name))
         seen.add(name)

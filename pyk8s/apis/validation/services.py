@@ -94,7 +94,7 @@ def _validate_ports(ports: Ports) -> list[field.Error]:
         at = _SPEC.child("ports").index(index)
         name = port.get("name")
         if name:
-            errors += checks.follows(names.is_dns1123_label, name, at.child("name"))
+            errors += checks.dns1123_label(name, at.child("name"))
             if name in seen:
                 errors.append(field.duplicate(at.child("name"), name))
             seen.add(name)
@@ -105,9 +105,7 @@ def _validate_ports(ports: Ports) -> list[field.Error]:
         target = port.get("targetPort", 0)
         errors += netaddr.port_number_or_name(target, at.child("targetPort"))
         if "appProtocol" in port:
-            errors += checks.follows(
-                names.is_qualified_name, port["appProtocol"], at.child("appProtocol")
-            )
+            errors += checks.qualified_name(port["appProtocol"], at.child("appProtocol"))
     return errors
 
 
@@ -270,7 +268,7 @@ def _validate_class(spec: Spec) -> list[field.Error]:
     at = _SPEC.child("loadBalancerClass")
     if spec.get("type") != services.LOAD_BALANCER:
         return [field.forbidden(at, _ONLY_LOAD_BALANCER)]
-    return checks.follows(names.is_qualified_name, name, at)
+    return checks.qualified_name(name, at)
 
 
 def _validate_external_policy(spec: Spec) -> list[field.Error]:
@@ -390,7 +388,7 @@ def _validate_ingress(ingress: Mapping[str, Any], path: field.Path) -> list[fiel
         errors += checks.optional_one_of(mode, at, {"VIP", "Proxy"})
     host = ingress.get("hostname")
     if host:
-        errors += checks.follows(names.is_dns1123_subdomain, host, path.child("hostname"))
+        errors += checks.dns1123_subdomain(host, path.child("hostname"))
         if netaddr.parse_ip(host) is not None:
             detail = "must be a DNS name, not an IP address"
             errors.append(field.invalid(path.child("hostname"), host, detail))

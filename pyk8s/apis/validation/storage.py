@@ -81,7 +81,7 @@ def _validate_volume_spec(spec: Spec, name: str) -> list[field.Error]:
         errors.append(field.forbidden(at, detail))
     if spec.get("storageClassName"):
         at = _SPEC.child("storageClassName")
-        errors += checks.follows(names.is_dns1123_subdomain, spec["storageClassName"], at)
+        errors += checks.dns1123_subdomain(spec["storageClassName"], at)
     errors += checks.optional_one_of(
         spec.get("volumeMode"), _SPEC.child("volumeMode"), _VOLUME_MODES
     )
@@ -96,7 +96,7 @@ def _validate_attributes_class(spec: Spec) -> list[field.Error]:
     if not name:
         errors = [field.required(at, "an empty string is disallowed")]
     else:
-        errors = checks.follows(names.is_dns1123_subdomain, name, at)
+        errors = checks.dns1123_subdomain(name, at)
     if "csi" not in spec:
         detail = "has to be specified when using volumeAttributesClassName"
         errors.append(field.required(_SPEC.child("csi"), detail))
@@ -236,7 +236,7 @@ def validate_claim_spec(
     errors += _validate_storage_request(spec, path.child("resources").key("storage"))
     for name in ("storageClassName", "volumeAttributesClassName"):
         if spec.get(name):
-            errors += checks.follows(names.is_dns1123_subdomain, spec[name], path.child(name))
+            errors += checks.dns1123_subdomain(spec[name], path.child(name))
     errors += checks.optional_one_of(
         spec.get("volumeMode"), path.child("volumeMode"), _VOLUME_MODES
     )
@@ -266,9 +266,7 @@ def _validate_data_sources(
         at = path.child("dataSourceRef")
         errors += _validate_data_source(reference, at, lenient)
         if reference.get("namespace"):
-            errors += checks.follows(
-                names.is_dns1123_label, reference["namespace"], at.child("namespace")
-            )
+            errors += checks.dns1123_label(reference["namespace"], at.child("namespace"))
     if source is None or reference is None:
         return errors
     if reference.get("namespace"):
@@ -287,7 +285,7 @@ def _validate_data_source(source: Spec, path: field.Path, lenient: bool) -> list
         detail = "must be 'PersistentVolumeClaim' when referencing the default apiGroup"
         errors.append(field.invalid(path, kind, detail))
     if group and not lenient:
-        errors += checks.follows(names.is_dns1123_subdomain, group, path.child("apiGroup"))
+        errors += checks.dns1123_subdomain(group, path.child("apiGroup"))
     return errors
 
 
@@ -393,7 +391,7 @@ def validate_claim_status_update(updated: Object, existing: Object) -> list[fiel
 
 
 def _validate_resource_key(name: str, path: field.Path) -> list[field.Error]:
-    errors = checks.follows(names.is_qualified_name, name, path)
+    errors = checks.qualified_name(name, path)
     if not errors and resources.is_native(name) and name != "storage":
         errors.append(field.not_supported(path, name, ["storage"]))
     return errors

@@ -156,9 +156,7 @@ def validate_persistent_glusterfs(source: Source, path: field.Path) -> list[fiel
         detail = "if the endpointnamespace is set, it must be a valid namespace name"
         errors.append(field.invalid(path.child("endpointsNamespace"), namespace, detail))
     elif namespace is not None:
-        errors += checks.follows(
-            names.is_dns1123_label, namespace, path.child("endpointsNamespace")
-        )
+        errors += checks.dns1123_label(namespace, path.child("endpointsNamespace"))
     return errors
 
 
@@ -247,9 +245,7 @@ def _validate_storage_os(namespaced: bool) -> Validator:
             names.is_dns1123_label, source.get("volumeName"), path.child("volumeName")
         )
         if source.get("volumeNamespace"):
-            errors += checks.follows(
-                names.is_dns1123_label, source["volumeNamespace"], path.child("volumeNamespace")
-            )
+            errors += checks.dns1123_label(source["volumeNamespace"], path.child("volumeNamespace"))
         return errors + secret_reference(source, path, namespaced=namespaced)
 
     return validate
@@ -274,7 +270,7 @@ def validate_csi(source: Source, path: field.Path) -> list[field.Error]:
     if not name:
         errors.append(field.required(path.child("nodePublishSecretRef", "name")))
         return errors
-    return errors + checks.follows(names.is_dns1123_subdomain, name, path.child("name"))
+    return errors + checks.dns1123_subdomain(name, path.child("name"))
 
 
 _CSI_SECRETS = (

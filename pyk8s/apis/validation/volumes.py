@@ -61,7 +61,7 @@ def _validate_volume(
     if not name:
         errors.append(field.required(path.child("name")))
     else:
-        errors += checks.follows(names.is_dns1123_label, name, path.child("name"))
+        errors += checks.dns1123_label(name, path.child("name"))
     return errors
 
 

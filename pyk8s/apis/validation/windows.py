@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pyk8s.apimachinery import field, names
+from pyk8s.apimachinery import field
 from pyk8s.apis import pods
 from pyk8s.apis.validation import checks
 
@@ -61,7 +61,7 @@ def validate_options(options: Mapping[str, Any], path: field.Path) -> list[field
     name = options.get("gmsaCredentialSpecName")
     if name is not None:
         at = path.child("gmsaCredentialSpecName")
-        errors += checks.follows(names.is_dns1123_subdomain, name, at)
+        errors += checks.dns1123_subdomain(name, at)
     spec = options.get("gmsaCredentialSpec")
     at = path.child("gmsaCredentialSpec")
     if spec == "":
