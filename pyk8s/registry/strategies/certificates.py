@@ -24,7 +24,7 @@ _DECISIONS = ("Approved", "Denied")
 _REQUESTER = ("username", "uid", "groups", "extra")
 
 
-class SigningRequestStrategy(CoreStrategy):
+class SigningRequestStrategy(RuledStrategy):
     """`approval` decides, `status` carries the certificate, and nothing changes the spec."""
 
     rules = Rules(

@@ -139,7 +139,6 @@ class EndpointsStrategy(RuledStrategy):
         default=defaults.default_endpoints,
         validate=endpoints.validate_endpoints,
         validate_update=endpoints.validate_endpoints_update,
-        warn=core_warnings.warnings_for_endpoints,
     )
 
 
