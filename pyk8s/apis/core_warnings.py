@@ -87,7 +87,3 @@ def warnings_for_service_account(account: Object) -> list[str]:
         return []
     detail = "deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets"
     return [f"{_ANNOTATIONS.key(_MOUNTABLE_SECRETS)}: {detail}"]
-
-
-def warnings_for_endpoints(endpoints: Object) -> list[str]:
-    return ["v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"]

@@ -56,6 +56,9 @@ class Resource:
     storage_prefix: str
     # A DELETE that ends the object answers with the object instead of a Status.
     returns_deleted_object: bool = False
+    # Warned of on every request to this version, reads included; empty while it is not on its
+    # way out.
+    deprecation: str = ""
 
     @property
     def group_version(self) -> GroupVersion:
@@ -268,6 +271,14 @@ _STORAGE_VERSIONS = {
     ("events.k8s.io", "events"): GroupVersionKind("", "v1", "Event"),
 }
 
+# Upstream's prerelease-lifecycle tags, in the words of its `deprecation.WarningMessage`.
+_DEPRECATIONS = {
+    ("", "componentstatuses"): "v1 ComponentStatus is deprecated in v1.19+",
+    ("", "endpoints"): (
+        "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
+    ),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class _Row:
@@ -333,4 +344,5 @@ def _resource(row: _Row, subresources: Mapping[str, Subresource]) -> Resource:
         storage_version=_STORAGE_VERSIONS.get(key, row.kind),
         storage_prefix=_STORAGE_PREFIXES.get(key, row.resource) if stored else "",
         returns_deleted_object=row.deletes == "object",
+        deprecation=_DEPRECATIONS.get(key, ""),
     )

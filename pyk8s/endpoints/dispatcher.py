@@ -65,6 +65,8 @@ class Dispatcher:
         handler = handlers.get(info.verb)
         if handler is None or (not info.subresource and not _addressed_right(info, route)):
             raise _not_allowed(info, handlers)
+        if route.resource.deprecation:
+            request.warnings.append(route.resource.deprecation)
         await handler(request)
 
     async def _handle_path(self, request: Request) -> None:

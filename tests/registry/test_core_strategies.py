@@ -500,12 +500,6 @@ def test_put_creates_and_overwrites_where_upstream_lets_it(resource, creates, un
             id="service",
         ),
         pytest.param(
-            "endpoints",
-            {"metadata": {"name": "e", "namespace": "default"}},
-            ["v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"],
-            id="endpoints",
-        ),
-        pytest.param(
             "persistentvolumeclaims",
             {
                 **CLAIM,

@@ -6,13 +6,17 @@ Each returns the faults of one value, worded as apimachinery's `api/validation` 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from pyk8s.apimachinery import field, labels, names
 
 IMMUTABLE = "field is immutable"
 NOT_NEGATIVE = "must be greater than or equal to 0"
+NOT_POSITIVE = "must be greater than zero"
+
+# What upstream's path without a name prints, for faults of an object as a whole.
+WHOLE_OBJECT = field.Path("[]")
 
 # What is wrong with a text, in words; nothing when it is right.
 TextRule = Callable[[str], list[str]]
@@ -24,6 +28,11 @@ def all_invalid(path: field.Path, value: Any, faults: Iterable[str]) -> list[fie
 
 def follows(rule: TextRule, value: str, path: field.Path) -> list[field.Error]:
     return all_invalid(path, value, rule(value))
+
+
+def required_name(rule: TextRule, value: str | None, path: field.Path) -> list[field.Error]:
+    """Present, and without a fault by the rule."""
+    return follows(rule, value, path) if value else [field.required(path)]
 
 
 def non_negative(value: int | None, path: field.Path) -> list[field.Error]:
@@ -64,8 +73,16 @@ def _is_empty(value: Any) -> bool:
 
 
 def one_of(value: str, path: field.Path, supported: Iterable[str]) -> list[field.Error]:
-    supported = supported if isinstance(supported, frozenset) else tuple(supported)
+    """A value out of a closed set; a list prints in its order, a set sorted."""
+    supported = supported if isinstance(supported, Collection) else tuple(supported)
     return [] if value in supported else [field.not_supported(path, value, supported)]
+
+
+def optional_one_of(
+    value: str | None, path: field.Path, supported: Iterable[str]
+) -> list[field.Error]:
+    """Absent, or one of the supported values."""
+    return [] if value is None else one_of(value, path, supported)
 
 
 def required_one_of(

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from pyk8s.apimachinery import codec, field, names
 from pyk8s.apimachinery.gvk import Object
-from pyk8s.apis.validation import meta, values
+from pyk8s.apis.validation import checks, meta
 
 BYTES_MAX = 1024 * 1024
 
@@ -35,7 +35,7 @@ def validate_config_map(config_map: Object) -> list[field.Error]:
         errors += _validate_key(key, field.Path("binaryData"))
         size += decoded_length(value)
     if size > BYTES_MAX:
-        errors.append(field.too_long(values.WHOLE_OBJECT, BYTES_MAX))
+        errors.append(field.too_long(checks.WHOLE_OBJECT, BYTES_MAX))
     return errors
 
 
@@ -127,7 +127,7 @@ def _validate_json(data: Mapping[str, str], key: str) -> list[field.Error]:
 
 def validate_secret_update(updated: Object, existing: Object) -> list[field.Error]:
     errors = meta.validate_object_meta_update(updated, existing)
-    errors += values.immutable(
+    errors += checks.immutable(
         updated.get("type", ""), existing.get("type", ""), field.Path("type")
     )
     errors += _validate_frozen(updated, existing, ("data",))

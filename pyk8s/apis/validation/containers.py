@@ -10,12 +10,13 @@ from typing import Any
 from pyk8s.apimachinery import field, names
 from pyk8s.apis import pods
 from pyk8s.apis.validation import (
+    checks,
     environment,
     mounts,
+    netaddr,
     probes,
     resources,
     security,
-    values,
 )
 from pyk8s.apis.validation.volumes import PULL_POLICIES
 
@@ -172,11 +173,11 @@ def _validate_common(
     policy = container.get("terminationMessagePolicy")
     if policy not in _MESSAGE_POLICIES:
         at = path.child("terminationMessagePolicy")
-        errors += values.one_of(policy, _MESSAGE_POLICIES, at)
+        errors += checks.required_one_of(policy, at, _MESSAGE_POLICIES)
     errors += _validate_contents(container, around, path)
     policy = container.get("imagePullPolicy")
     if policy not in PULL_POLICIES:
-        errors += values.one_of(policy, PULL_POLICIES, path.child("imagePullPolicy"))
+        errors += checks.required_one_of(policy, path.child("imagePullPolicy"), PULL_POLICIES)
     if container.get("resources"):
         errors += resources.validate_requirements(
             container["resources"], around.claim_names, path.child("resources")
@@ -218,7 +219,7 @@ def _validate_ports(ports: Sequence[Mapping[str, Any]], path: field.Path) -> lis
         at = path.index(index)
         name = port.get("name")
         if name:
-            faults = values.named(names.is_valid_port_name, name, at.child("name"))
+            faults = checks.follows(names.is_valid_port_name, name, at.child("name"))
             if not faults and name in seen:
                 faults = [field.duplicate(at.child("name"), name)]
             seen.add(name)
@@ -227,11 +228,11 @@ def _validate_ports(ports: Sequence[Mapping[str, Any]], path: field.Path) -> lis
         if not number:
             errors.append(field.required(at.child("containerPort")))
         elif not 0 < number < 65536:
-            errors += values.port_number(number, at.child("containerPort"))
+            errors += netaddr.port_number(number, at.child("containerPort"))
         if port.get("hostPort"):
-            errors += values.port_number(port["hostPort"], at.child("hostPort"))
+            errors += netaddr.port_number(port["hostPort"], at.child("hostPort"))
         if port.get("protocol") not in PROTOCOLS:
-            errors += values.one_of(port.get("protocol"), PROTOCOLS, at.child("protocol"))
+            errors += checks.required_one_of(port.get("protocol"), at.child("protocol"), PROTOCOLS)
     return errors
 
 
@@ -261,8 +262,8 @@ def _validate_resize_policy(
         if name in seen:
             errors.append(field.duplicate(path.index(index), name))
         seen.add(name)
-        errors += values.one_of(name, _RESIZE_RESOURCES, path)
-        errors += values.one_of(restart, _RESIZE_POLICIES, path)
+        errors += checks.required_one_of(name, path, _RESIZE_RESOURCES)
+        errors += checks.required_one_of(restart, path, _RESIZE_POLICIES)
         if spec.get("restartPolicy") == "Never" and restart != "NotRequired":
             detail = "must be 'NotRequired' when `restartPolicy` is 'Never'"
             errors.append(field.invalid(path, restart, detail))
@@ -275,7 +276,7 @@ def _validate_restart_policy(container: Container, path: field.Path) -> list[fie
     if policy is None and rules:
         detail = "must specify restartPolicy when restart rules are used"
         errors.append(field.required(path.child("restartPolicy"), detail))
-    errors += values.optional_one_of(policy, _RESTART_POLICIES, path.child("restartPolicy"))
+    errors += checks.optional_one_of(policy, path.child("restartPolicy"), _RESTART_POLICIES)
     rules_path = path.child("restartPolicyRules")
     if len(rules) > _RESTART_RULES_MAX:
         errors.append(field.too_many(rules_path, len(rules), _RESTART_RULES_MAX))
@@ -285,14 +286,14 @@ def _validate_restart_policy(container: Container, path: field.Path) -> list[fie
 
 
 def _validate_restart_rule(rule: Mapping[str, Any], path: field.Path) -> list[field.Error]:
-    errors = values.one_of(
-        rule.get("action"), {"Restart", "RestartAllContainers"}, path.child("action")
+    errors = checks.required_one_of(
+        rule.get("action"), path.child("action"), {"Restart", "RestartAllContainers"}
     )
     codes = rule.get("exitCodes")
     if codes is None:
         return [*errors, field.required(path.child("exitCodes"), "must be specified")]
     at = path.child("exitCodes")
-    errors += values.one_of(codes.get("operator"), {"In", "NotIn"}, at.child("operator"))
+    errors += checks.required_one_of(codes.get("operator"), at.child("operator"), {"In", "NotIn"})
     count = len(codes.get("values", ()))
     if count > _RESTART_CODES_MAX:
         errors.append(field.too_many(at.child("values"), count, _RESTART_CODES_MAX))

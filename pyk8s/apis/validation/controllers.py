@@ -8,7 +8,7 @@ from typing import Any
 
 from pyk8s.apimachinery import field, names
 from pyk8s.apimachinery.gvk import Object
-from pyk8s.apis.validation import meta, values
+from pyk8s.apis.validation import checks, meta
 from pyk8s.apis.validation.pods import validate_pod_template
 
 _SPEC = field.Path("spec")
@@ -24,11 +24,11 @@ def validate_replication_controller(controller: Object) -> list[field.Error]:
 
 
 def _validate_spec(spec: Mapping[str, Any]) -> list[field.Error]:
-    errors = values.not_negative(spec.get("minReadySeconds"), _SPEC.child("minReadySeconds"))
+    errors = checks.non_negative(spec.get("minReadySeconds"), _SPEC.child("minReadySeconds"))
     selector = spec.get("selector") or {}
     if not selector:
         errors.append(field.required(_SPEC.child("selector")))
-    errors += values.not_negative(spec.get("replicas"), _SPEC.child("replicas"))
+    errors += checks.non_negative(spec.get("replicas"), _SPEC.child("replicas"))
     template = spec.get("template")
     at = _SPEC.child("template")
     if template is None:
@@ -61,7 +61,7 @@ def validate_replication_controller_status_update(
     errors = meta.validate_object_meta_update(updated, existing)
     status = updated.get("status") or {}
     for name in ("replicas", *_COUNTS, "observedGeneration"):
-        errors += values.not_negative(status.get(name), _STATUS.child(name))
+        errors += checks.non_negative(status.get(name), _STATUS.child(name))
     for name in _COUNTS:
         if status.get(name, 0) > status.get("replicas", 0):
             detail = "cannot be greater than status.replicas"

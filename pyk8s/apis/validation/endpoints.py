@@ -8,7 +8,7 @@ from typing import Any
 
 from pyk8s.apimachinery import field, names
 from pyk8s.apimachinery.gvk import Object
-from pyk8s.apis.validation import meta, values
+from pyk8s.apis.validation import checks, meta, netaddr
 from pyk8s.apis.validation.containers import PROTOCOLS
 
 _SUBSETS = field.Path("subsets")
@@ -54,28 +54,26 @@ def _validate_address(
     address: Mapping[str, Any], path: field.Path, stored: frozenset[str]
 ) -> list[field.Error]:
     ip = address.get("ip", "")
-    errors = values.ip(ip, path.child("ip"), stored)
+    errors = netaddr.ip(ip, path.child("ip"), stored)
     if address.get("hostname"):
-        errors += values.named(names.is_dns1123_label, address["hostname"], path.child("hostname"))
+        errors += checks.dns1123_label(address["hostname"], path.child("hostname"))
     if "nodeName" in address:
         node = address["nodeName"]
-        errors += values.named(names.is_dns1123_subdomain, node, path.child("nodeName"))
-    return errors + values.non_special_ip(ip, path.child("ip"))
+        errors += checks.dns1123_subdomain(node, path.child("nodeName"))
+    return errors + netaddr.non_special_ip(ip, path.child("ip"))
 
 
 def _validate_port(port: Mapping[str, Any], path: field.Path, *, named: bool) -> list[field.Error]:
     errors: list[field.Error] = []
     name = port.get("name")
     if name:
-        errors += values.named(names.is_dns1123_label, name, path.child("name"))
+        errors += checks.dns1123_label(name, path.child("name"))
     elif named:
         errors.append(field.required(path.child("name")))
-    errors += values.port_number(port.get("port", 0), path.child("port"))
-    errors += values.one_of(port.get("protocol"), PROTOCOLS, path.child("protocol"))
+    errors += netaddr.port_number(port.get("port", 0), path.child("port"))
+    errors += checks.required_one_of(port.get("protocol"), path.child("protocol"), PROTOCOLS)
     if "appProtocol" in port:
-        errors += values.named(
-            names.is_qualified_name, port["appProtocol"], path.child("appProtocol")
-        )
+        errors += checks.qualified_name(port["appProtocol"], path.child("appProtocol"))
     return errors
 
 

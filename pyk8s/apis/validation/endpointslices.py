@@ -11,7 +11,7 @@ from typing import Any
 
 from pyk8s.apimachinery import field, names
 from pyk8s.apimachinery.gvk import Object
-from pyk8s.apis.validation import checks, meta, values
+from pyk8s.apis.validation import checks, meta, netaddr
 
 _ADDRESS_TYPES = frozenset({"IPv4", "IPv6", "FQDN"})
 _PROTOCOLS = frozenset({"TCP", "UDP", "SCTP"})
@@ -83,11 +83,11 @@ def _addresses(addresses: Sequence[str], kind: str, path: field.Path) -> list[fi
 
 
 def _ip(address: str, kind: str, path: field.Path) -> list[field.Error]:
-    parsed = values.parse_ip(address)
+    parsed = netaddr.parse_ip(address)
     found = []
     if parsed is None or f"IPv{parsed.version}" != kind:
         found.append(field.invalid(path, address, f"must be a valid {kind} address"))
-    return found + values.non_special_ip(address, path)
+    return found + netaddr.non_special_ip(address, path)
 
 
 def _domain_name(name: str, path: field.Path) -> list[field.Error]:

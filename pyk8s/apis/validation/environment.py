@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pyk8s.apimachinery import field, names
-from pyk8s.apis.validation import references, values
+from pyk8s.apis.validation import checks, filepaths, references
 
 _ENV_FIELDS = frozenset(
     {
@@ -81,7 +81,7 @@ def _validate_file_key(
 ) -> list[field.Error]:
     errors: list[field.Error] = []
     key, name, file = (selector.get(part, "") for part in ("key", "volumeName", "path"))
-    errors += values.required_name(names.is_relaxed_env_var_name, key, path.child("key"))
+    errors += checks.required_name(names.is_relaxed_env_var_name, key, path.child("key"))
     if not name:
         errors.append(field.required(path.child("volumeName")))
     elif name not in volumes:
@@ -91,7 +91,7 @@ def _validate_file_key(
         errors.append(field.invalid(path.child("volumeName"), name, detail))
     if not file:
         errors.append(field.required(path.child("path")))
-    return errors + values.local_non_reserved_path(file, path.child("path"))
+    return errors + filepaths.local_non_reserved(file, path.child("path"))
 
 
 def validate_env_from(sources: Sequence[Mapping[str, Any]], path: field.Path) -> list[field.Error]:
@@ -99,12 +99,12 @@ def validate_env_from(sources: Sequence[Mapping[str, Any]], path: field.Path) ->
     for index, source in enumerate(sources):
         at = path.index(index)
         if source.get("prefix"):
-            errors += values.named(
+            errors += checks.follows(
                 names.is_relaxed_env_var_name, source["prefix"], at.child("prefix")
             )
         given = [name for name in ("configMapRef", "secretRef") if name in source]
         for name in given:
-            errors += values.required_name(
+            errors += checks.required_name(
                 names.is_dns1123_subdomain, source[name].get("name"), at.child(name, "name")
             )
         if not given:

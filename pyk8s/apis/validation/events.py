@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pyk8s.apimachinery import field, names
 from pyk8s.apimachinery.gvk import Object
-from pyk8s.apis.validation import meta, values
+from pyk8s.apis.validation import checks, meta
 
 _TEXT_CHARACTERS_MAX = 128
 _MESSAGE_CHARACTERS_MAX = 1024
@@ -83,7 +83,7 @@ def _validate_reporting(event: Object, strict: bool) -> list[field.Error]:
     controller = event.get("reportingComponent", "")
     at = field.Path("reportingController" if strict else "reportingComponent")
     errors = [] if controller else [field.required(at)]
-    errors += values.named(names.is_qualified_name, controller, at)
+    errors += checks.qualified_name(controller, at)
     for name in ("reportingInstance", "action", "reason"):
         text = event.get(name, "")
         if not text:
@@ -118,5 +118,5 @@ def validate_event_update(updated: Object, existing: Object, *, strict: bool) ->
         errors += _validate_series(updated)
     for name in _FIXED:
         shown = field.Path(_STRICT_NAMES.get(name, name))
-        errors += values.immutable(updated.get(name) or None, existing.get(name) or None, shown)
+        errors += checks.immutable(updated.get(name) or None, existing.get(name) or None, shown)
     return errors

@@ -11,7 +11,7 @@ from typing import Any
 
 from pyk8s.apimachinery import field, names
 from pyk8s.apimachinery.gvk import Object
-from pyk8s.apis.validation import checks, meta, values
+from pyk8s.apis.validation import checks, meta, netaddr
 
 _SPEC = field.Path("spec")
 _CLASS_ANNOTATION = "kubernetes.io/ingress.class"
@@ -83,7 +83,7 @@ def _rule(rule: Spec, path: field.Path) -> list[field.Error]:
     host = rule.get("host", "")
     if host:
         where = path.child("host")
-        if values.parse_ip(host) is not None:
+        if netaddr.parse_ip(host) is not None:
             found.append(field.invalid(where, host, _NOT_AN_IP))
         found += _host(host, where)
     http = rule.get("http")
@@ -182,7 +182,7 @@ def validate_ingress_status_update(updated: Object, existing: Object) -> list[fi
         host = point.get("hostname")
         if host:
             found += checks.dns1123_subdomain(host, where.child("hostname"))
-            if values.parse_ip(host) is not None:
+            if netaddr.parse_ip(host) is not None:
                 found.append(field.invalid(where.child("hostname"), host, _NOT_AN_IP))
     return found
 

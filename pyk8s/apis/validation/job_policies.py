@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pyk8s.apimachinery import field, names
+from pyk8s.apimachinery import field
 from pyk8s.apis.validation import checks, indexes
 
 _ACTIONS = ("Count", "FailIndex", "FailJob", "Ignore")
@@ -104,9 +104,7 @@ def _on_conditions(patterns: list[Spec], path: field.Path) -> list[field.Error]:
         found.append(field.too_many(path, len(patterns), _CONDITIONS_MAX))
     for index, pattern in enumerate(patterns):
         where = path.index(index)
-        found += checks.follows(
-            names.is_qualified_name, pattern.get("type", ""), where.child("type")
-        )
+        found += checks.qualified_name(pattern.get("type", ""), where.child("type"))
         found += _required_of(pattern.get("status", ""), where.child("status"), _STATUSES)
     return found
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from pyk8s.apimachinery import field, gvk, names
 from pyk8s.apimachinery.gvk import Object
-from pyk8s.apis.validation import values
+from pyk8s.apis.validation import checks
 
 # Says what is wrong with a name; nothing means it is right.
 NameRule = Callable[[str], list[str]]
@@ -46,10 +46,10 @@ def validate_object_meta(
     errors = _validate_names(metadata, name_rule, path)
     namespace = metadata.get("namespace")
     if namespaced:
-        errors += values.required_name(names.is_dns1123_label, namespace, path.child("namespace"))
+        errors += checks.required_name(names.is_dns1123_label, namespace, path.child("namespace"))
     elif namespace:
         errors.append(field.forbidden(path.child("namespace"), "not allowed on this type"))
-    errors += values.not_negative(metadata.get("generation"), path.child("generation"))
+    errors += checks.non_negative(metadata.get("generation"), path.child("generation"))
     return errors + _validate_maps_and_references(metadata, path)
 
 
@@ -65,7 +65,7 @@ def _validate_names(
     if not name:
         errors.append(field.required(path.child("name"), "name or generateName is required"))
     else:
-        errors += values.named(name_rule, name, path.child("name"))
+        errors += checks.follows(name_rule, name, path.child("name"))
     return errors
 
 
@@ -107,7 +107,7 @@ def validate_object_meta_update(
         )
     for name in _IMMUTABLE:
         if new.get(name) != old.get(name):
-            errors += values.immutable(new.get(name), old.get(name), path.child(name))
+            errors += checks.immutable(new.get(name), old.get(name), path.child(name))
     return errors + _validate_maps_and_references(new, path)
 
 
@@ -198,7 +198,7 @@ def validate_finalizers(finalizers: Sequence[str], path: field.Path) -> list[fie
 
 def validate_finalizer_name(finalizer: str, path: field.Path) -> list[field.Error]:
     """A qualified name; without a prefix, one of the three that mean something."""
-    errors = values.named(names.is_qualified_name, finalizer, path)
+    errors = checks.qualified_name(finalizer, path)
     if "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:
         detail = "name is neither a standard finalizer name nor is it fully qualified"
         errors.append(field.invalid(path, finalizer, detail))
@@ -237,7 +237,7 @@ def _validate_requirement(
     else:
         detail = "not a valid selector operator"
         errors.append(field.invalid(path.child("operator"), operator, detail))
-    errors += values.named(names.is_qualified_name, requirement.get("key", ""), path.child("key"))
+    errors += checks.qualified_name(requirement.get("key", ""), path.child("key"))
     if allow_invalid_values:
         return errors
     for index, operand in enumerate(operands):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pyk8s.apimachinery import field
-from pyk8s.apis.validation import values
+from pyk8s.apis.validation import checks, filepaths
 
 Container = Mapping[str, Any]
 Volumes = Mapping[str, Mapping[str, Any]]
@@ -74,7 +74,7 @@ def _validate_sub_paths(
         if name == "subPathExpr" and mount.get("subPath"):
             detail = "subPathExpr and subPath are mutually exclusive"
             errors.append(field.invalid(path.index(index).child(name), sub_path, detail))
-        errors += values.local_descending_path(sub_path, path.child(name))
+        errors += filepaths.local_descending(sub_path, path.child(name))
     return errors
 
 
@@ -83,7 +83,7 @@ def _validate_propagation(
 ) -> list[field.Error]:
     propagation = mount.get("mountPropagation")
     at = path.child("mountPropagation")
-    errors = values.optional_one_of(propagation, _PROPAGATION, at)
+    errors = checks.optional_one_of(propagation, at, _PROPAGATION)
     privileged = (container.get("securityContext") or {}).get("privileged")
     if propagation == "Bidirectional" and not privileged:
         detail = "Bidirectional mount propagation is available only to privileged containers"
@@ -95,7 +95,7 @@ def _validate_recursive_read_only(mount: Mapping[str, Any], path: field.Path) ->
     recursive = mount.get("recursiveReadOnly")
     at = path.child("recursiveReadOnly")
     if recursive not in ("Enabled", "IfPossible"):
-        return values.optional_one_of(recursive, _RECURSIVE_READ_ONLY, at)
+        return checks.optional_one_of(recursive, at, _RECURSIVE_READ_ONLY)
     errors = []
     if not mount.get("readOnly"):
         errors.append(field.forbidden(at, "may only be specified when readOnly is true"))

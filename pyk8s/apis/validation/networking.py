@@ -12,7 +12,7 @@ from typing import Any
 
 from pyk8s.apimachinery import field, names
 from pyk8s.apimachinery.gvk import Object
-from pyk8s.apis.validation import checks, meta, values
+from pyk8s.apis.validation import checks, meta, netaddr
 
 _SPEC = field.Path("spec")
 _PROTOCOLS = ("TCP", "UDP", "SCTP")
@@ -177,7 +177,7 @@ def _service_cidr_ranges(cidrs: Sequence[str]) -> list[field.Error]:
     shown = {"CIDRs": cidrs}
     if len(cidrs) > 2:
         return [field.invalid(path, shown, "may only hold up to 2 values")]
-    if len(cidrs) == 2 and not (all(map(_network, cidrs)) and values.is_dual_stack(cidrs)):
+    if len(cidrs) == 2 and not (all(map(_network, cidrs)) and netaddr.is_dual_stack(cidrs)):
         detail = (
             "may specify no more than one IP for each IP family, i.e 192.168.0.0/24 and "
             "2001:db8::/64"

@@ -8,7 +8,7 @@ from typing import Any
 
 from pyk8s.apimachinery import field, names
 from pyk8s.apimachinery.gvk import Object
-from pyk8s.apis.validation import meta, resources, scheduling, values
+from pyk8s.apis.validation import checks, meta, netaddr, resources, scheduling
 
 _SPEC = field.Path("spec")
 _STATUS = field.Path("status")
@@ -29,7 +29,7 @@ def _validate_taints(spec: Mapping[str, Any]) -> list[field.Error]:
     for index, taint in enumerate(spec.get("taints", ())):
         at = meta.PATH.child("taints").index(index)
         key, value, effect = (taint.get(name, "") for name in ("key", "value", "effect"))
-        errors += values.named(names.is_qualified_name, key, at.child("key"))
+        errors += checks.qualified_name(key, at.child("key"))
         faults = names.is_valid_label_value(value)
         if faults:
             errors.append(field.invalid(at.child("value"), value, ";".join(faults)))
@@ -58,10 +58,10 @@ def _validate_pod_cidrs(cidrs: Sequence[str]) -> list[field.Error]:
     at = _SPEC.child("podCIDRs")
     errors: list[field.Error] = []
     for index, cidr in enumerate(cidrs):
-        errors += values.cidr(cidr, at.index(index))
+        errors += netaddr.cidr(cidr, at.index(index))
     if len(cidrs) < 2:
         return errors
-    if not values.is_dual_stack(cidrs) or len(cidrs) > 2:
+    if not netaddr.is_dual_stack(cidrs) or len(cidrs) > 2:
         detail = "may specify no more than one CIDR for each IP family"
         errors.append(field.invalid(at, cidrs, detail))
     for index, cidr in enumerate(cidrs):

@@ -9,7 +9,7 @@ from typing import Any
 
 from pyk8s.apimachinery import field
 from pyk8s.apis import pods
-from pyk8s.apis.validation import values
+from pyk8s.apis.validation import filepaths
 
 Spec = Mapping[str, Any]
 Annotations = Mapping[str, str]
@@ -45,7 +45,7 @@ def _validate_seccomp(profile: str, path: field.Path) -> list[field.Error]:
     if profile in ("runtime/default", "docker/default", "unconfined"):
         return []
     if profile.startswith("localhost/"):
-        return values.local_descending_path(profile.removeprefix("localhost/"), path)
+        return filepaths.local_descending(profile.removeprefix("localhost/"), path)
     return [field.invalid(path, profile, "must be a valid seccomp profile")]
 
 

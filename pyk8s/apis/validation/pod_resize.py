@@ -9,7 +9,7 @@ from typing import Any
 from pyk8s.apimachinery import field
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.apis import pod_amounts, pods
-from pyk8s.apis.validation import meta, pod_annotations, values
+from pyk8s.apis.validation import checks, meta, pod_annotations
 from pyk8s.apis.validation.pods import validate_pod_content
 
 Container = Mapping[str, Any]
@@ -25,7 +25,7 @@ def validate_pod_resize(updated: Object, existing: Object) -> list[field.Error]:
     errors += validate_pod_content(updated)
     refusal = _refusal(updated, existing)
     if refusal:
-        return [field.forbidden(values.WHOLE_OBJECT, refusal)]
+        return [field.forbidden(checks.WHOLE_OBJECT, refusal)]
     before = (existing.get("status") or {}).get("qosClass") or pod_amounts.qos_class(old)
     if before != pod_amounts.qos_class(new):
         current = (updated.get("status") or {}).get("qosClass", "")

@@ -10,7 +10,14 @@ from typing import Any
 from pyk8s.apimachinery import field, gojson, names
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.apis import pod_amounts, pods
-from pyk8s.apis.validation import containers, meta, pod_annotations, scheduling, values
+from pyk8s.apis.validation import (
+    checks,
+    containers,
+    meta,
+    netaddr,
+    pod_annotations,
+    scheduling,
+)
 from pyk8s.apis.validation.options import PodOptions
 from pyk8s.apis.validation.pods import INT32_MAX, validate_pod_content
 
@@ -224,7 +231,7 @@ def validate_ephemeral_containers_update(updated: Object, existing: Object) -> l
     errors = _validate_change(updated, existing)
     if pod_annotations.MIRROR in existing["metadata"].get("annotations", {}):
         detail = "static pods do not support ephemeral containers"
-        return [field.forbidden(values.WHOLE_OBJECT, detail)]
+        return [field.forbidden(checks.WHOLE_OBJECT, detail)]
     at = _SPEC.child("ephemeralContainers")
     now = {c.get("name"): c for c in updated["spec"].get("ephemeralContainers", ())}
     for container in existing["spec"].get("ephemeralContainers", ()):
@@ -254,14 +261,14 @@ def validate_pod_status_update(updated: Object, existing: Object) -> list[field.
         kind = condition.get("type", "")
         if kind not in _SYSTEM_CONDITIONS:
             at = field.Path("metadata", "conditions").index(index).child("Type")
-            errors += values.named(names.is_qualified_name, kind, at)
+            errors += checks.qualified_name(kind, at)
     nominated = status.get("nominatedNodeName")
     if nominated and nominated != before.get("nominatedNodeName"):
         at = _STATUS.child("nominatedNodeName")
-        errors += values.named(names.is_dns1123_subdomain, nominated, at)
+        errors += checks.dns1123_subdomain(nominated, at)
     if status.get("qosClass", "") != before.get("qosClass", ""):
         at = _STATUS.child("qosClass")
-        errors.append(field.invalid(at, status.get("qosClass", ""), values.IMMUTABLE))
+        errors.append(field.invalid(at, status.get("qosClass", ""), checks.IMMUTABLE))
     errors += _validate_transitions(status, before, existing["spec"])
     errors += _validate_claim_statuses(status, updated["spec"])
     errors += _validate_addresses(status, "podIPs")
@@ -325,7 +332,7 @@ def _validate_claim_statuses(status: Spec, spec: Spec) -> list[field.Error]:
             errors.append(field.duplicate(at, name))
         seen.add(name)
         if claim.get("resourceClaimName") is not None:
-            errors += values.named(names.is_dns1123_subdomain, claim["resourceClaimName"], at)
+            errors += checks.dns1123_subdomain(claim["resourceClaimName"], at)
     return errors
 
 
@@ -335,10 +342,10 @@ def _validate_addresses(status: Spec, kind: str) -> list[field.Error]:
     addresses = [entry.get("ip", "") for entry in entries]
     errors: list[field.Error] = []
     for index, address in enumerate(addresses):
-        errors += values.ip(address, path.index(index))
+        errors += netaddr.ip(address, path.index(index))
     if len(addresses) < 2:
         return errors
-    if not values.is_dual_stack(addresses) or len(addresses) > 2:
+    if not netaddr.is_dual_stack(addresses) or len(addresses) > 2:
         detail = "may specify no more than one IP for each IP family"
         errors.append(field.invalid(path, entries, detail))
     for index, address in enumerate(addresses):

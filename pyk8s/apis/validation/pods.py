@@ -12,13 +12,14 @@ from typing import Any
 from pyk8s.apimachinery import field, names
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.apis.validation import (
+    checks,
     containers,
     meta,
+    netaddr,
     pod_annotations,
     pod_resources,
     scheduling,
     security,
-    values,
     volumes,
     windows,
 )
@@ -145,10 +146,10 @@ def _validate_policies(spec: Spec, path: field.Path, options: PodOptions) -> lis
         errors += _validate_host_ports(spec, path, options)
     policy = spec.get("restartPolicy")
     if policy not in RESTART_POLICIES:
-        errors += values.one_of(policy, RESTART_POLICIES, path.child("restartPolicy"))
+        errors += checks.required_one_of(policy, path.child("restartPolicy"), RESTART_POLICIES)
     policy = spec.get("dnsPolicy")
     if policy not in DNS_POLICIES:
-        errors += values.one_of(policy, DNS_POLICIES, path.child("dnsPolicy"))
+        errors += checks.required_one_of(policy, path.child("dnsPolicy"), DNS_POLICIES)
     return errors
 
 
@@ -165,7 +166,7 @@ def _validate_placement(spec: Spec, path: field.Path, options: PodOptions) -> li
         errors += _validate_dns_config(spec, path.child("dnsConfig"))
     for index, gate in enumerate(spec.get("readinessGates", ())):
         at = path.child("readinessGates").index(index).child("conditionType")
-        errors += values.named(names.is_qualified_name, gate.get("conditionType", ""), at)
+        errors += checks.qualified_name(gate.get("conditionType", ""), at)
     if "schedulingGates" in spec:
         at = path.child("schedulingGates")
         errors += scheduling.validate_gates(spec["schedulingGates"], at)
@@ -217,7 +218,7 @@ def _validate_identity(spec: Spec, path: field.Path) -> list[field.Error]:
     errors: list[field.Error] = []
     for name, rule in _NAME_RULES:
         if spec.get(name):
-            errors += values.named(rule, spec[name], path.child(name))
+            errors += checks.follows(rule, spec[name], path.child(name))
     deadline = spec.get("activeDeadlineSeconds")
     if deadline is not None and not 1 <= deadline <= INT32_MAX:
         detail = names.range_message(1, INT32_MAX)
@@ -230,8 +231,8 @@ def _validate_identity(spec: Spec, path: field.Path) -> list[field.Error]:
     if "hostAliases" in spec:
         errors += _validate_host_aliases(spec["hostAliases"], path.child("hostAliases"))
     if "preemptionPolicy" in spec:
-        errors += values.one_of(
-            spec["preemptionPolicy"], _PREEMPTION_POLICIES, path.child("preemptionPolicy")
+        errors += checks.required_one_of(
+            spec["preemptionPolicy"], path.child("preemptionPolicy"), _PREEMPTION_POLICIES
         )
     if "overhead" in spec:
         errors += pod_resources.validate_overhead(spec["overhead"], path.child("overhead"))
@@ -243,7 +244,7 @@ def _validate_identity(spec: Spec, path: field.Path) -> list[field.Error]:
 def _validate_hostname_override(spec: Spec, path: field.Path) -> list[field.Error]:
     name = spec["hostnameOverride"]
     at = path.child("hostnameOverride")
-    errors = values.named(names.is_dns1123_subdomain, name, at)
+    errors = checks.dns1123_subdomain(name, at)
     if len(name) > _HOSTNAME_CHARACTERS_MAX:
         errors.append(field.too_long(at, _HOSTNAME_CHARACTERS_MAX))
     if spec.get("setHostnameAsFQDN"):
@@ -282,7 +283,7 @@ def _validate_resource_claims(
         elif name in seen:
             errors.append(field.duplicate(at.child("name"), name))
         else:
-            errors += values.named(names.is_dns1123_label, name, at.child("name"))
+            errors += checks.dns1123_label(name, at.child("name"))
             seen.add(name)
         sources = [
             kind for kind in ("resourceClaimName", "resourceClaimTemplateName") if kind in claim
@@ -296,7 +297,7 @@ def _validate_resource_claims(
             detail = "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`"
             errors.append(field.invalid(at, claim, detail))
         for kind in sources:
-            errors += values.named(names.is_dns1123_subdomain, claim[kind], at.child(kind))
+            errors += checks.dns1123_subdomain(claim[kind], at.child(kind))
     return errors
 
 
@@ -316,7 +317,7 @@ def _validate_dns_config(spec: Spec, path: field.Path) -> list[field.Error]:
         detail = f"must not have more than {_NAMESERVERS_MAX} nameservers"
         errors.append(field.invalid(at, servers, detail))
     for index, server in enumerate(servers):
-        errors += values.ip(server, at.index(index))
+        errors += netaddr.ip(server, at.index(index))
     errors += _validate_searches(searches, path.child("searches"))
     for index, option in enumerate(config.get("options", ())):
         if not option.get("name"):
@@ -337,7 +338,7 @@ def _validate_searches(searches: Sequence[str], path: field.Path) -> list[field.
         errors.append(field.invalid(path, searches, detail))
     for index, search in enumerate(searches):
         if search != ".":
-            errors += values.named(
+            errors += checks.follows(
                 names.is_dns1123_subdomain_with_underscore,
                 search.removesuffix("."),
                 path.index(index),
@@ -351,8 +352,8 @@ def _validate_host_aliases(
     errors: list[field.Error] = []
     for index, alias in enumerate(aliases):
         at = path.index(index)
-        errors += values.ip(alias.get("ip", ""), at.child("ip"))
+        errors += netaddr.ip(alias.get("ip", ""), at.child("ip"))
         for number, name in enumerate(alias.get("hostnames", ())):
             where = at.child("hostnames").index(number)
-            errors += values.named(names.is_dns1123_subdomain, name, where)
+            errors += checks.dns1123_subdomain(name, where)
     return errors

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pyk8s.apimachinery import field, names
-from pyk8s.apis.validation import values
+from pyk8s.apis.validation import checks, netaddr
 
 Probe = Mapping[str, Any]
 
@@ -79,7 +79,7 @@ def _validate_probe(name: str, probe: Probe, path: field.Path) -> list[field.Err
     errors = _validate_handler(probe, _PROBE_HANDLERS, None, path)
     for count in _COUNTS:
         if probe.get(count, 0) < 0:
-            errors += values.not_negative(probe[count], path.child(count))
+            errors += checks.non_negative(probe[count], path.child(count))
     grace = probe.get("terminationGracePeriodSeconds")
     if grace is not None and grace <= 0:
         where = path.child("terminationGracePeriodSeconds")
@@ -115,7 +115,7 @@ def _validate_stop_signal(signal: str, system: str | None, path: field.Path) -> 
         detail = "may not be set for containers with empty `spec.os.name`"
         return [field.forbidden(path, detail)]
     supported = _WINDOWS_SIGNALS if system == "windows" else _SIGNALS
-    return values.optional_one_of(signal, supported, path)
+    return checks.optional_one_of(signal, path, supported)
 
 
 def _validate_handler(
@@ -140,18 +140,18 @@ def _validate_action(
         return _validate_http_get(action, path)
     if kind == "sleep":
         return _validate_sleep(action.get("seconds", 0), grace, path)
-    return values.port_number_or_name(action.get("port", 0), path.child("port"))
+    return netaddr.port_number_or_name(action.get("port", 0), path.child("port"))
 
 
 def _validate_http_get(action: Mapping[str, Any], path: field.Path) -> list[field.Error]:
     errors = [] if action.get("path") else [field.required(path.child("path"))]
-    errors += values.port_number_or_name(action.get("port", 0), path.child("port"))
+    errors += netaddr.port_number_or_name(action.get("port", 0), path.child("port"))
     scheme = action.get("scheme", "")
     if scheme not in _SCHEMES:
         errors.append(field.not_supported(path.child("scheme"), scheme, _SCHEMES))
     for header in action.get("httpHeaders", ()):
         name = header.get("name", "")
-        errors += values.named(names.is_http_header_name, name, path.child("httpHeaders"))
+        errors += checks.follows(names.is_http_header_name, name, path.child("httpHeaders"))
     return errors
 
 

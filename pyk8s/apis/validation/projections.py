@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pyk8s.apimachinery import field, names
-from pyk8s.apis.validation import meta, references, values
+from pyk8s.apis.validation import checks, filepaths, meta, references
 
 Source = Mapping[str, Any]
 
@@ -33,14 +33,14 @@ def validate_mode(mode: int | None, path: field.Path, name: str) -> list[field.E
 
 def validate_key_to_path(item: Source, path: field.Path) -> list[field.Error]:
     errors = [field.required(path.child(name)) for name in ("key", "path") if not item.get(name)]
-    errors += values.local_non_reserved_path(item.get("path", ""), path.child("path"))
+    errors += filepaths.local_non_reserved(item.get("path", ""), path.child("path"))
     return errors + validate_mode(item.get("mode"), path, "mode")
 
 
 def validate_downward_api_file(item: Source, path: field.Path) -> list[field.Error]:
     """One file of a downwardAPI source; faults stand at the source, as upstream reports them."""
     errors = [] if item.get("path") else [field.required(path.child("path"))]
-    errors += values.local_non_reserved_path(item.get("path", ""), path.child("path"))
+    errors += filepaths.local_non_reserved(item.get("path", ""), path.child("path"))
     if "fieldRef" in item:
         errors += references.validate_field_selector(
             item["fieldRef"], _VOLUME_FIELDS, path.child("fieldRef")
@@ -126,7 +126,7 @@ class _Projected:
         if not source.get("path"):
             errors.append(field.required(where))
         else:
-            errors += values.local_non_reserved_path(source["path"], where)
+            errors += filepaths.local_non_reserved(source["path"], where)
         return errors
 
     def _validate_trust_bundle(self, source: Source, path: field.Path) -> list[field.Error]:
@@ -134,7 +134,7 @@ class _Projected:
         file = source.get("path", "")
         if not file:
             errors.append(field.required(path.child("path")))
-        errors += values.local_non_reserved_path(file, path.child("path"))
+        errors += filepaths.local_non_reserved(file, path.child("path"))
         return errors + self._take(file, file)
 
     def _validate_certificate(self, source: Source, path: field.Path) -> list[field.Error]:
@@ -146,7 +146,7 @@ class _Projected:
         for name in files:
             file = source.get(name)
             if file:
-                errors += values.local_non_reserved_path(file, path.child(name))
+                errors += filepaths.local_non_reserved(file, path.child(name))
                 errors += self._take(file, file)
         return errors
 
@@ -206,7 +206,7 @@ def validate_signer_name(name: str, path: field.Path) -> list[field.Error]:
     return errors
 
 
-def _validate_segments(dotted: str, rule: values.Rule, path: field.Path) -> list[field.Error]:
+def _validate_segments(dotted: str, rule: checks.TextRule, path: field.Path) -> list[field.Error]:
     for segment in dotted.split("."):
         faults = rule(segment)
         if faults:

@@ -10,7 +10,7 @@ from typing import Any
 from pyk8s.apimachinery import field, names
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.apis import pod_amounts
-from pyk8s.apis.validation import meta, resources, values
+from pyk8s.apis.validation import checks, meta, resources
 
 Limit = Mapping[str, Any]
 Spec = Mapping[str, Any]
@@ -59,7 +59,7 @@ def validate_limit_range_update(updated: Object, existing: Object) -> list[field
 
 
 def _validate_limit_type(kind: str, path: field.Path) -> list[field.Error]:
-    errors = values.named(names.is_qualified_name, kind, path)
+    errors = checks.qualified_name(kind, path)
     if not errors and "/" not in kind and kind not in _LIMIT_TYPES:
         detail = "must be a standard limit type or fully qualified"
         errors.append(field.invalid(path, kind, detail))
@@ -273,7 +273,7 @@ def validate_resource_quota_update(updated: Object, existing: Object) -> list[fi
     errors += _validate_quota_spec(new)
     if set(new.get("scopes", ())) != set(old.get("scopes", ())):
         at = _SPEC.child("scopes")
-        errors.append(field.invalid(at, new.get("scopes"), values.IMMUTABLE))
+        errors.append(field.invalid(at, new.get("scopes"), checks.IMMUTABLE))
     return errors
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pyk8s.apimachinery import field, names
 from pyk8s.apis import pod_amounts
-from pyk8s.apis.validation import values
+from pyk8s.apis.validation import checks
 
 Selector = Mapping[str, Any]
 
@@ -65,7 +65,7 @@ def validate_field_selector(
         return [field.invalid(path.child("fieldPath"), wanted, detail)]
     if match is not None:
         key = match["key"].lower() if base == "metadata.annotations" else match["key"]
-        return values.named(names.is_qualified_name, key, path)
+        return checks.qualified_name(key, path)
     if wanted not in supported:
         return [field.not_supported(path.child("fieldPath"), wanted, supported)]
     return []
@@ -106,6 +106,6 @@ def _validate_divisor(resource: str, divisor: str, path: field.Path) -> list[fie
 
 def validate_key_selector(selector: Selector, path: field.Path) -> list[field.Error]:
     """A key of a ConfigMap or a Secret."""
-    errors = values.named(names.is_dns1123_subdomain, selector.get("name", ""), path.child("name"))
+    errors = checks.dns1123_subdomain(selector.get("name", ""), path.child("name"))
     key = selector.get("key")
-    return errors + values.required_name(names.is_config_map_key, key, path.child("key"))
+    return errors + checks.required_name(names.is_config_map_key, key, path.child("key"))

@@ -11,7 +11,7 @@ from typing import Any
 
 from pyk8s.apimachinery import field, names
 from pyk8s.apis.pod_amounts import amount
-from pyk8s.apis.validation import values
+from pyk8s.apis.validation import checks
 
 _COMPUTE = ("cpu", "memory", "ephemeral-storage")
 _COUNTED = frozenset(
@@ -65,7 +65,7 @@ def is_standard_quota(name: str) -> bool:
 
 
 def validate_resource_name(name: str, path: field.Path) -> list[field.Error]:
-    errors = values.named(names.is_qualified_name, name, path)
+    errors = checks.qualified_name(name, path)
     if errors or "/" in name:
         return errors
     if name in _STANDARD or name.startswith(("hugepages-", "requests.hugepages-")):
@@ -112,7 +112,7 @@ def _validate_amount(name: str, quantity: str, path: field.Path) -> list[field.E
     errors = []
     value = amount(quantity)
     if value < 0:
-        errors.append(field.invalid(path, quantity, values.NOT_NEGATIVE))
+        errors.append(field.invalid(path, quantity, checks.NOT_NEGATIVE))
     if (name in _COUNTED or is_extended(name)) and value.denominator != 1:
         errors.append(field.invalid(path, quantity, "must be an integer"))
     return errors
@@ -130,7 +130,7 @@ def validate_basic_amount(quantity: str, path: field.Path) -> list[field.Error]:
 
 def validate_positive(quantity: str, path: field.Path) -> list[field.Error]:
     if amount(quantity) <= 0:
-        return [field.invalid(path, quantity, values.NOT_POSITIVE)]
+        return [field.invalid(path, quantity, checks.NOT_POSITIVE)]
     return []
 
 
@@ -216,7 +216,7 @@ def _validate_claims(
             errors.append(field.required(at))
             continue
         if request:
-            errors += values.named(names.is_dns1123_label, request, at.child("request"))
+            errors += checks.dns1123_label(request, at.child("request"))
         if (name, "") in seen or (not request and any(name == other for other, _ in seen)):
             errors.append(field.duplicate(at, name))
         elif (name, request) in seen:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pyk8s.apimachinery import field, names
-from pyk8s.apis.validation import meta, values
+from pyk8s.apis.validation import checks, meta
 from pyk8s.apis.validation.options import PodOptions
 
 Term = Mapping[str, Any]
@@ -42,7 +42,7 @@ def _validate_toleration(toleration: Term, path: field.Path) -> list[field.Error
     effect = toleration.get("effect", "")
     errors: list[field.Error] = []
     if key:
-        errors += values.named(names.is_qualified_name, key, path.child("key"))
+        errors += checks.qualified_name(key, path.child("key"))
     elif operator != "Exists":
         detail = (
             'operator must be Exists when `key` is empty, which means "match all values and all '
@@ -159,11 +159,11 @@ def _validate_expression(
             errors.append(field.required(at, detail))
     else:
         errors.append(field.invalid(path.child("operator"), operator, _BAD_OPERATOR))
-    errors += values.named(names.is_qualified_name, requirement.get("key", ""), path.child("key"))
+    errors += checks.qualified_name(requirement.get("key", ""), path.child("key"))
     if allow_invalid_values:
         return errors
     for index, operand in enumerate(operands):
-        errors += values.named(names.is_valid_label_value, operand, at.index(index))
+        errors += checks.follows(names.is_valid_label_value, operand, at.index(index))
     return errors
 
 
@@ -180,7 +180,7 @@ def _validate_match_field(requirement: Term, path: field.Path) -> list[field.Err
         detail = "not a valid field selector key"
         return [*errors, field.invalid(path.child("key"), key, detail)]
     for index, name in enumerate(operands):
-        errors += values.named(names.is_dns1123_subdomain, name, path.child("values").index(index))
+        errors += checks.dns1123_subdomain(name, path.child("values").index(index))
     return errors
 
 
@@ -191,13 +191,13 @@ def _validate_pod_term(term: Term, path: field.Path, options: PodOptions) -> lis
             term.get(name), path.child(name), allow_invalid_values=options.ratcheting
         )
     for namespace in term.get("namespaces", ()):
-        errors += values.named(names.is_dns1123_label, namespace, path.child("namespace"))
+        errors += checks.dns1123_label(namespace, path.child("namespace"))
     if "matchLabelKeys" in term or "mismatchLabelKeys" in term:
         errors += _validate_label_keys(term, path)
     key = term.get("topologyKey", "")
     if not key:
         errors.append(field.required(path.child("topologyKey"), "can not be empty"))
-    return errors + values.named(names.is_qualified_name, key, path.child("topologyKey"))
+    return errors + checks.qualified_name(key, path.child("topologyKey"))
 
 
 def _validate_label_keys(term: Term, path: field.Path) -> list[field.Error]:
@@ -208,7 +208,7 @@ def _validate_label_keys(term: Term, path: field.Path) -> list[field.Error]:
             errors.append(field.forbidden(path.child(name), _NO_SELECTOR))
             continue
         for index, key in enumerate(term.get(name, ())):
-            errors += values.named(names.is_qualified_name, key, path.child(name).index(index))
+            errors += checks.qualified_name(key, path.child(name).index(index))
     matched, mismatched = term.get("matchLabelKeys", ()), term.get("mismatchLabelKeys", ())
     # The selector has by now one expression for every matched key; a second one was the user's.
     seen = set((selector or {}).get("matchLabels", ()))
@@ -248,7 +248,7 @@ def _validate_constraint(constraint: Term, path: field.Path) -> list[field.Error
     errors: list[field.Error] = []
     skew = constraint.get("maxSkew", 0)
     if skew <= 0:
-        errors.append(field.invalid(path.child("maxSkew"), skew, values.NOT_POSITIVE))
+        errors.append(field.invalid(path.child("maxSkew"), skew, checks.NOT_POSITIVE))
     if not constraint.get("topologyKey"):
         errors.append(field.required(path.child("topologyKey"), "can not be empty"))
     action = constraint.get("whenUnsatisfiable", "")
@@ -257,7 +257,7 @@ def _validate_constraint(constraint: Term, path: field.Path) -> list[field.Error
     errors += _validate_min_domains(constraint.get("minDomains"), action, path)
     for name in ("nodeAffinityPolicy", "nodeTaintsPolicy"):
         policy = constraint.get(name)
-        errors += values.optional_one_of(policy, _INCLUSION_POLICIES, path.child(name))
+        errors += checks.optional_one_of(policy, path.child(name), _INCLUSION_POLICIES)
     if constraint.get("matchLabelKeys"):
         errors += _validate_label_keys(constraint, path)
     return errors
@@ -269,7 +269,7 @@ def _validate_min_domains(domains: int | None, action: str, path: field.Path) ->
     errors = []
     at = path.child("minDomains")
     if domains <= 0:
-        errors.append(field.invalid(at, domains, values.NOT_POSITIVE))
+        errors.append(field.invalid(at, domains, checks.NOT_POSITIVE))
     if action != "DoNotSchedule":
         detail = f"can only use minDomains if whenUnsatisfiable=DoNotSchedule, not {action}"
         errors.append(field.invalid(at, domains, detail))
@@ -281,7 +281,7 @@ def validate_gates(gates: Sequence[Term], path: field.Path) -> list[field.Error]
     seen: set[str] = set()
     for index, gate in enumerate(gates):
         name = gate.get("name", "")
-        errors += values.named(names.is_qualified_name, name, path.index(index))
+        errors += checks.qualified_name(name, path.index(index))
         if name in seen:
             errors.append(field.duplicate(path.index(index), name))
         seen.add(name)

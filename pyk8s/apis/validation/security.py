@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pyk8s.apimachinery import field, names
-from pyk8s.apis.validation import values, windows
+from pyk8s.apis.validation import checks, filepaths, windows
 
 Context = Mapping[str, Any]
 
@@ -46,7 +46,7 @@ def validate_pod(spec: Mapping[str, Any], path: field.Path) -> list[field.Error]
         ("supplementalGroupsPolicy", _SUPPLEMENTAL_GROUPS_POLICIES),
         ("seLinuxChangePolicy", _SELINUX_CHANGE_POLICIES),
     ):
-        errors += values.optional_one_of(context.get(name), supported, at.child(name))
+        errors += checks.optional_one_of(context.get(name), at.child(name), supported)
     return errors + _validate_profiles(context, at)
 
 
@@ -57,7 +57,7 @@ def validate_container(
     proc_mount = context.get("procMount")
     if proc_mount is not None:
         at = path.child("procMount")
-        errors += values.optional_one_of(proc_mount, _PROC_MOUNTS, at)
+        errors += checks.optional_one_of(proc_mount, at, _PROC_MOUNTS)
         if proc_mount == "Unmasked" and spec.get("hostUsers", True):
             detail = "`hostUsers` must be false to use `Unmasked`"
             errors.append(field.invalid(at, proc_mount, detail))
@@ -113,7 +113,7 @@ def _validate_seccomp(profile: Context, path: field.Path) -> list[field.Error]:
     elif local is None:
         errors.append(field.required(at, "must be set when seccomp type is Localhost"))
     else:
-        errors += values.local_descending_path(local, at)
+        errors += filepaths.local_descending(local, at)
     return errors
 
 

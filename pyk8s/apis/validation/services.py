@@ -13,7 +13,7 @@ from typing import Any
 from pyk8s.apimachinery import field, names
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.apis import services
-from pyk8s.apis.validation import meta, values
+from pyk8s.apis.validation import checks, meta, netaddr
 from pyk8s.apis.validation.containers import PROTOCOLS
 
 Spec = Mapping[str, Any]
@@ -62,9 +62,9 @@ def validate_service(service: Object, existing: Object | None = None) -> list[fi
     errors += validate_cluster_ips(spec, old)
     for index, address in enumerate(spec.get("externalIPs", ())):
         at = _SPEC.child("externalIPs").index(index)
-        faults = values.ip(address, at, old.get("externalIPs", ()))
-        errors += faults or values.non_special_ip(address, at)
-    errors += values.one_of(kind, _TYPES, _SPEC.child("type"))
+        faults = netaddr.ip(address, at, old.get("externalIPs", ()))
+        errors += faults or netaddr.non_special_ip(address, at)
+    errors += checks.required_one_of(kind, _SPEC.child("type"), _TYPES)
     errors += _validate_distinct_ports(spec, ports)
     return errors + _validate_traffic(spec, old, annotations)
 
@@ -82,7 +82,7 @@ def _validate_for_type(spec: Spec) -> list[field.Error]:
             detail = "may not be set for ExternalName services"
             errors.append(field.forbidden(_SPEC.child(name), detail))
     name = spec.get("externalName", "").removesuffix(".")
-    return errors + values.required_name(
+    return errors + checks.required_name(
         names.is_dns1123_subdomain, name, _SPEC.child("externalName")
     )
 
@@ -94,26 +94,24 @@ def _validate_ports(ports: Ports) -> list[field.Error]:
         at = _SPEC.child("ports").index(index)
         name = port.get("name")
         if name:
-            errors += values.named(names.is_dns1123_label, name, at.child("name"))
+            errors += checks.dns1123_label(name, at.child("name"))
             if name in seen:
                 errors.append(field.duplicate(at.child("name"), name))
             seen.add(name)
         elif len(ports) > 1:
             errors.append(field.required(at.child("name")))
-        errors += values.port_number(port.get("port", 0), at.child("port"))
-        errors += values.one_of(port.get("protocol"), PROTOCOLS, at.child("protocol"))
+        errors += netaddr.port_number(port.get("port", 0), at.child("port"))
+        errors += checks.required_one_of(port.get("protocol"), at.child("protocol"), PROTOCOLS)
         target = port.get("targetPort", 0)
-        errors += values.port_number_or_name(target, at.child("targetPort"))
+        errors += netaddr.port_number_or_name(target, at.child("targetPort"))
         if "appProtocol" in port:
-            errors += values.named(
-                names.is_qualified_name, port["appProtocol"], at.child("appProtocol")
-            )
+            errors += checks.qualified_name(port["appProtocol"], at.child("appProtocol"))
     return errors
 
 
 def _validate_affinity(spec: Spec) -> list[field.Error]:
     affinity, config = spec.get("sessionAffinity"), spec.get("sessionAffinityConfig")
-    errors = values.one_of(affinity, _AFFINITIES, _SPEC.child("sessionAffinity"))
+    errors = checks.required_one_of(affinity, _SPEC.child("sessionAffinity"), _AFFINITIES)
     at = _SPEC.child("sessionAffinityConfig")
     if affinity == "None" and config is not None:
         detail = "must not be set when session affinity is None"
@@ -150,13 +148,13 @@ def validate_cluster_ips(spec: Spec, existing: Spec) -> list[field.Error]:
                 detail = "'None' must be the first and only value"
                 faults.append(field.invalid(at, addresses, detail))
             continue
-        faults += values.ip(address, at.index(index), existing.get("clusterIPs", ()))
+        faults += netaddr.ip(address, at.index(index), existing.get("clusterIPs", ()))
     errors += faults
     if len(addresses) > 2:
         errors.append(field.invalid(at, addresses, "may only hold up to 2 values"))
     if faults:
         return errors
-    if len(addresses) > 1 and not values.is_dual_stack(addresses):
+    if len(addresses) > 1 and not netaddr.is_dual_stack(addresses):
         detail = "may specify no more than one IP for each IP family"
         errors.append(field.invalid(at, addresses, detail))
     if services.is_headless(spec):
@@ -194,7 +192,7 @@ def _validate_families(spec: Spec) -> list[field.Error]:
         if family in families[:index]:
             errors.append(field.duplicate(at, family))
     policy = spec.get("ipFamilyPolicy")
-    return errors + values.optional_one_of(policy, _FAMILY_POLICIES, _SPEC.child("ipFamilyPolicy"))
+    return errors + checks.optional_one_of(policy, _SPEC.child("ipFamilyPolicy"), _FAMILY_POLICIES)
 
 
 def _validate_distinct_ports(spec: Spec, ports: Ports) -> list[field.Error]:
@@ -234,9 +232,9 @@ def _validate_traffic(spec: Spec, old: Spec, annotations: Mapping[str, str]) -> 
     internal, at = spec.get("internalTrafficPolicy"), _SPEC.child("internalTrafficPolicy")
     if internal is None and services.needs_cluster_ip(spec):
         errors.append(field.required(at))
-    errors += values.optional_one_of(internal, _TRAFFIC_POLICIES, at)
-    return errors + values.optional_one_of(
-        spec.get("trafficDistribution"), _DISTRIBUTIONS, _SPEC.child("trafficDistribution")
+    errors += checks.optional_one_of(internal, at, _TRAFFIC_POLICIES)
+    return errors + checks.optional_one_of(
+        spec.get("trafficDistribution"), _SPEC.child("trafficDistribution"), _DISTRIBUTIONS
     )
 
 
@@ -252,14 +250,14 @@ def _validate_source_ranges(
             errors.append(field.forbidden(at, _ONLY_LOAD_BALANCER))
         stored = [value.strip() for value in old.get("loadBalancerSourceRanges", ())]
         for index, value in enumerate(ranges):
-            errors += values.cidr(value.strip(), at.index(index), stored)
+            errors += netaddr.cidr(value.strip(), at.index(index), stored)
     elif _SOURCE_RANGES in annotations:
         at = _METADATA.child("annotations").key(_SOURCE_RANGES)
         if not balances:
             errors.append(field.forbidden(at, _ONLY_LOAD_BALANCER))
         text = annotations[_SOURCE_RANGES].strip()
         for value in text.split(",") if text else ():
-            errors += values.cidr(value.strip(), at)
+            errors += netaddr.cidr(value.strip(), at)
     return errors
 
 
@@ -270,14 +268,14 @@ def _validate_class(spec: Spec) -> list[field.Error]:
     at = _SPEC.child("loadBalancerClass")
     if spec.get("type") != services.LOAD_BALANCER:
         return [field.forbidden(at, _ONLY_LOAD_BALANCER)]
-    return values.named(names.is_qualified_name, name, at)
+    return checks.qualified_name(name, at)
 
 
 def _validate_external_policy(spec: Spec) -> list[field.Error]:
     policy, at = spec.get("externalTrafficPolicy"), _SPEC.child("externalTrafficPolicy")
     errors: list[field.Error] = []
     if services.is_externally_accessible(spec):
-        errors += values.one_of(policy, _TRAFFIC_POLICIES, at)
+        errors += checks.required_one_of(policy, at, _TRAFFIC_POLICIES)
     elif policy:
         detail = "may only be set for externally-accessible services"
         errors.append(field.invalid(at, policy, detail))
@@ -292,7 +290,7 @@ def _validate_external_policy(spec: Spec) -> list[field.Error]:
     elif not port:
         errors.append(field.required(at))
     else:
-        errors += values.port_number(port, at)
+        errors += netaddr.port_number(port, at)
     return errors
 
 
@@ -379,7 +377,7 @@ def validate_service_status_update(updated: Object, existing: Object) -> list[fi
 
 def _validate_ingress(ingress: Mapping[str, Any], path: field.Path) -> list[field.Error]:
     address, mode = ingress.get("ip", ""), ingress.get("ipMode")
-    errors = values.ip(address, path.child("ip")) if address else []
+    errors = netaddr.ip(address, path.child("ip")) if address else []
     at = path.child("ipMode")
     if mode is None:
         if address:
@@ -387,11 +385,11 @@ def _validate_ingress(ingress: Mapping[str, Any], path: field.Path) -> list[fiel
     elif not address:
         errors.append(field.forbidden(at, "may not be specified when `ip` is not set"))
     else:
-        errors += values.optional_one_of(mode, {"VIP", "Proxy"}, at)
+        errors += checks.optional_one_of(mode, at, {"VIP", "Proxy"})
     host = ingress.get("hostname")
     if host:
-        errors += values.named(names.is_dns1123_subdomain, host, path.child("hostname"))
-        if values.parse_ip(host) is not None:
+        errors += checks.dns1123_subdomain(host, path.child("hostname"))
+        if netaddr.parse_ip(host) is not None:
             detail = "must be a DNS name, not an IP address"
             errors.append(field.invalid(path.child("hostname"), host, detail))
     return errors

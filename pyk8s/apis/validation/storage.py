@@ -11,7 +11,7 @@ from typing import Any
 from pyk8s.apimachinery import field, names
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.apis import pod_amounts
-from pyk8s.apis.validation import meta, resources, scheduling, values, volume_sources
+from pyk8s.apis.validation import checks, meta, resources, scheduling, volume_sources
 
 Spec = Mapping[str, Any]
 
@@ -71,7 +71,7 @@ def _validate_volume_spec(spec: Spec, name: str) -> list[field.Error]:
     errors += _validate_capacity(spec.get("capacity", {}))
     policy = spec.get("persistentVolumeReclaimPolicy")
     at = _SPEC.child("persistentVolumeReclaimPolicy")
-    errors += values.optional_one_of(policy or None, _RECLAIM_POLICIES, at)
+    errors += checks.optional_one_of(policy or None, at, _RECLAIM_POLICIES)
     if "nodeAffinity" in spec:
         errors += _validate_volume_affinity(spec["nodeAffinity"], _SPEC.child("nodeAffinity"))
     errors += _validate_volume_source(spec, name)
@@ -81,9 +81,9 @@ def _validate_volume_spec(spec: Spec, name: str) -> list[field.Error]:
         errors.append(field.forbidden(at, detail))
     if spec.get("storageClassName"):
         at = _SPEC.child("storageClassName")
-        errors += values.named(names.is_dns1123_subdomain, spec["storageClassName"], at)
-    errors += values.optional_one_of(
-        spec.get("volumeMode"), _VOLUME_MODES, _SPEC.child("volumeMode")
+        errors += checks.dns1123_subdomain(spec["storageClassName"], at)
+    errors += checks.optional_one_of(
+        spec.get("volumeMode"), _SPEC.child("volumeMode"), _VOLUME_MODES
     )
     if "volumeAttributesClassName" in spec:
         errors += _validate_attributes_class(spec)
@@ -96,7 +96,7 @@ def _validate_attributes_class(spec: Spec) -> list[field.Error]:
     if not name:
         errors = [field.required(at, "an empty string is disallowed")]
     else:
-        errors = values.named(names.is_dns1123_subdomain, name, at)
+        errors = checks.dns1123_subdomain(name, at)
     if "csi" not in spec:
         detail = "has to be specified when using volumeAttributesClassName"
         errors.append(field.required(_SPEC.child("csi"), detail))
@@ -155,11 +155,11 @@ def validate_volume_update(updated: Object, existing: Object) -> list[field.Erro
     if _source(new, old) != _source(old, old):
         detail = "spec.persistentvolumesource is immutable after creation"
         errors.append(field.forbidden(_SPEC.child("persistentvolumesource"), detail))
-    errors += values.immutable(
+    errors += checks.immutable(
         new.get("volumeMode"), old.get("volumeMode"), field.Path("volumeMode")
     )
     if "nodeAffinity" in old and not _same_affinity(new.get("nodeAffinity"), old["nodeAffinity"]):
-        detail = f"{values.IMMUTABLE}, except for updating from beta label to GA"
+        detail = f"{checks.IMMUTABLE}, except for updating from beta label to GA"
         at = field.Path("nodeAffinity")
         errors.append(field.invalid(at, new.get("nodeAffinity"), detail))
     if "volumeAttributesClassName" in old and "volumeAttributesClassName" not in new:
@@ -236,9 +236,9 @@ def validate_claim_spec(
     errors += _validate_storage_request(spec, path.child("resources").key("storage"))
     for name in ("storageClassName", "volumeAttributesClassName"):
         if spec.get(name):
-            errors += values.named(names.is_dns1123_subdomain, spec[name], path.child(name))
-    errors += values.optional_one_of(
-        spec.get("volumeMode"), _VOLUME_MODES, path.child("volumeMode")
+            errors += checks.dns1123_subdomain(spec[name], path.child(name))
+    errors += checks.optional_one_of(
+        spec.get("volumeMode"), path.child("volumeMode"), _VOLUME_MODES
     )
     return errors + _validate_data_sources(spec, path, existing)
 
@@ -266,9 +266,7 @@ def _validate_data_sources(
         at = path.child("dataSourceRef")
         errors += _validate_data_source(reference, at, lenient)
         if reference.get("namespace"):
-            errors += values.named(
-                names.is_dns1123_label, reference["namespace"], at.child("namespace")
-            )
+            errors += checks.dns1123_label(reference["namespace"], at.child("namespace"))
     if source is None or reference is None:
         return errors
     if reference.get("namespace"):
@@ -287,7 +285,7 @@ def _validate_data_source(source: Spec, path: field.Path, lenient: bool) -> list
         detail = "must be 'PersistentVolumeClaim' when referencing the default apiGroup"
         errors.append(field.invalid(path, kind, detail))
     if group and not lenient:
-        errors += values.named(names.is_dns1123_subdomain, group, path.child("apiGroup"))
+        errors += checks.dns1123_subdomain(group, path.child("apiGroup"))
     return errors
 
 
@@ -309,7 +307,7 @@ def validate_claim_update(updated: Object, existing: Object) -> list[field.Error
         )
         errors.append(field.forbidden(_SPEC, detail))
     errors += _validate_size(new, existing)
-    errors += values.immutable(
+    errors += checks.immutable(
         new.get("volumeMode"), old.get("volumeMode"), field.Path("volumeMode")
     )
     return errors + _validate_class_change(new, old)
@@ -330,7 +328,7 @@ def _excuse_class(
         mine.pop("storageClassName")
     if (new_note or "") != (old_note or ""):
         at = field.Path("metadata", "annotations", CLASS_ANNOTATION)
-        return [field.invalid(at, new_note or "", values.IMMUTABLE)]
+        return [field.invalid(at, new_note or "", checks.IMMUTABLE)]
     return []
 
 
@@ -393,7 +391,7 @@ def validate_claim_status_update(updated: Object, existing: Object) -> list[fiel
 
 
 def _validate_resource_key(name: str, path: field.Path) -> list[field.Error]:
-    errors = values.named(names.is_qualified_name, name, path)
+    errors = checks.qualified_name(name, path)
     if not errors and resources.is_native(name) and name != "storage":
         errors.append(field.not_supported(path, name, ["storage"]))
     return errors

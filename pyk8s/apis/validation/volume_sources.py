@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pyk8s.apimachinery import field, names
-from pyk8s.apis.validation import values
+from pyk8s.apis.validation import checks, filepaths
 
 Source = Mapping[str, Any]
 Validator = Callable[[Source, field.Path], list[field.Error]]
@@ -65,9 +65,9 @@ def validate_host_path(source: Source, path: field.Path) -> list[field.Error]:
     where = source.get("path")
     if not where:
         return [field.required(path.child("path"))]
-    errors = values.no_backsteps(where, path.child("path"))
+    errors = filepaths.no_backsteps(where, path.child("path"))
     kind = source.get("type")
-    return errors + values.optional_one_of(kind, _HOST_PATH_TYPES, path.child("type"))
+    return errors + checks.optional_one_of(kind, path.child("type"), _HOST_PATH_TYPES)
 
 
 def _validate_disk(identifier: str) -> Validator:
@@ -156,7 +156,7 @@ def validate_persistent_glusterfs(source: Source, path: field.Path) -> list[fiel
         detail = "if the endpointnamespace is set, it must be a valid namespace name"
         errors.append(field.invalid(path.child("endpointsNamespace"), namespace, detail))
     elif namespace is not None:
-        errors += values.named(names.is_dns1123_label, namespace, path.child("endpointsNamespace"))
+        errors += checks.dns1123_label(namespace, path.child("endpointsNamespace"))
     return errors
 
 
@@ -229,8 +229,8 @@ _AZURE_BLOB_URI = "https://{account-name}.blob.core.windows.net/{container-name}
 def validate_azure_disk(source: Source, path: field.Path) -> list[field.Error]:
     errors = requires("diskName", "diskURI")(source, path)
     caching, kind = source.get("cachingMode"), source.get("kind")
-    errors += values.optional_one_of(caching, _AZURE_CACHING, path.child("cachingMode"))
-    errors += values.optional_one_of(kind, _AZURE_KINDS, path.child("kind"))
+    errors += checks.optional_one_of(caching, path.child("cachingMode"), _AZURE_CACHING)
+    errors += checks.optional_one_of(kind, path.child("kind"), _AZURE_KINDS)
     uri = source.get("diskURI", "")
     if kind == "Managed" and not uri.startswith("/subscriptions/"):
         errors.append(field.not_supported(path.child("diskURI"), uri, [_AZURE_MANAGED_URI]))
@@ -241,13 +241,11 @@ def validate_azure_disk(source: Source, path: field.Path) -> list[field.Error]:
 
 def _validate_storage_os(namespaced: bool) -> Validator:
     def validate(source: Source, path: field.Path) -> list[field.Error]:
-        errors = values.required_name(
+        errors = checks.required_name(
             names.is_dns1123_label, source.get("volumeName"), path.child("volumeName")
         )
         if source.get("volumeNamespace"):
-            errors += values.named(
-                names.is_dns1123_label, source["volumeNamespace"], path.child("volumeNamespace")
-            )
+            errors += checks.dns1123_label(source["volumeNamespace"], path.child("volumeNamespace"))
         return errors + secret_reference(source, path, namespaced=namespaced)
 
     return validate
@@ -272,7 +270,7 @@ def validate_csi(source: Source, path: field.Path) -> list[field.Error]:
     if not name:
         errors.append(field.required(path.child("nodePublishSecretRef", "name")))
         return errors
-    return errors + values.named(names.is_dns1123_subdomain, name, path.child("name"))
+    return errors + checks.dns1123_subdomain(name, path.child("name"))
 
 
 _CSI_SECRETS = (
@@ -293,10 +291,10 @@ def validate_persistent_csi(source: Source, path: field.Path) -> list[field.Erro
 
 
 def _validate_secret(reference: Source, path: field.Path) -> list[field.Error]:
-    errors = values.required_name(
+    errors = checks.required_name(
         names.is_dns1123_subdomain, reference.get("name"), path.child("name")
     )
-    return errors + values.required_name(
+    return errors + checks.required_name(
         names.is_dns1123_label, reference.get("namespace"), path.child("namespace")
     )
 
@@ -304,7 +302,7 @@ def _validate_secret(reference: Source, path: field.Path) -> list[field.Error]:
 def validate_local(source: Source, path: field.Path) -> list[field.Error]:
     if not source.get("path"):
         return [field.required(path.child("path"))]
-    return values.no_backsteps(source["path"], path.child("path"))
+    return filepaths.no_backsteps(source["path"], path.child("path"))
 
 
 SHARED: Mapping[str, Validator] = {

@@ -8,7 +8,7 @@ from typing import Any
 
 from pyk8s.apimachinery import field, names
 from pyk8s.apis import pod_amounts
-from pyk8s.apis.validation import projections, storage, values, volume_sources
+from pyk8s.apis.validation import checks, filepaths, projections, storage, volume_sources
 from pyk8s.apis.validation.options import PodOptions
 from pyk8s.apis.validation.projections import validate_mode
 
@@ -61,7 +61,7 @@ def _validate_volume(
     if not name:
         errors.append(field.required(path.child("name")))
     else:
-        errors += values.named(names.is_dns1123_label, name, path.child("name"))
+        errors += checks.dns1123_label(name, path.child("name"))
     return errors
 
 
@@ -109,7 +109,7 @@ def _validate_empty_dir(source: Source, path: field.Path) -> list[field.Error]:
 def _validate_git_repo(source: Source, path: field.Path) -> list[field.Error]:
     errors = volume_sources.requires("repository")(source, path)
     directory = source.get("directory", "")
-    return errors + values.local_descending_path(directory, path.child("directory"))
+    return errors + filepaths.local_descending(directory, path.child("directory"))
 
 
 def _validate_secret(source: Source, path: field.Path) -> list[field.Error]:
@@ -144,7 +144,7 @@ def _validate_ephemeral(source: Source, path: field.Path) -> list[field.Error]:
 
 def _validate_image(source: Source, path: field.Path) -> list[field.Error]:
     policy = source.get("pullPolicy")
-    return values.one_of(policy, PULL_POLICIES, path.child("pullPolicy"))
+    return checks.required_one_of(policy, path.child("pullPolicy"), PULL_POLICIES)
 
 
 _VALIDATORS: dict[str, Callable[[Source, field.Path], list[field.Error]]] = {

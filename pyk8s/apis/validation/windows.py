@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from pyk8s.apimachinery import field, names
+from pyk8s.apimachinery import field
 from pyk8s.apis import pods
-from pyk8s.apis.validation import values
+from pyk8s.apis.validation import checks
 
 Spec = Mapping[str, Any]
 
@@ -61,7 +61,7 @@ def validate_options(options: Mapping[str, Any], path: field.Path) -> list[field
     name = options.get("gmsaCredentialSpecName")
     if name is not None:
         at = path.child("gmsaCredentialSpecName")
-        errors += values.named(names.is_dns1123_subdomain, name, at)
+        errors += checks.dns1123_subdomain(name, at)
     spec = options.get("gmsaCredentialSpec")
     at = path.child("gmsaCredentialSpec")
     if spec == "":

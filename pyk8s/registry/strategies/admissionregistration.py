@@ -13,12 +13,12 @@ from pyk8s.apimachinery.gvk import GroupResource, Object
 from pyk8s.apis.defaults import admissionregistration as defaults
 from pyk8s.apis.validation import admissionpolicies, webhooks
 from pyk8s.registry.context import RequestContext
-from pyk8s.registry.strategies.core import CoreStrategy, Rules
 from pyk8s.registry.strategies.resetting import ResettingStrategy
+from pyk8s.registry.strategies.ruled import RuledStrategy, Rules
 from pyk8s.registry.strategy import Strategy
 
 
-class WebhookConfigurationStrategy(CoreStrategy):
+class WebhookConfigurationStrategy(RuledStrategy):
     allow_unconditional_update = False
     tracks_generation = True
     rules = Rules(
@@ -54,7 +54,7 @@ class ValidatingAdmissionPolicyStrategy(ResettingStrategy):
         return admissionpolicies.validate_policy_status_update(updated)
 
 
-class MutatingAdmissionPolicyStrategy(CoreStrategy):
+class MutatingAdmissionPolicyStrategy(RuledStrategy):
     allow_unconditional_update = False
     tracks_generation = True
     rules = Rules(
@@ -64,7 +64,7 @@ class MutatingAdmissionPolicyStrategy(CoreStrategy):
     )
 
 
-class ValidatingAdmissionPolicyBindingStrategy(CoreStrategy):
+class ValidatingAdmissionPolicyBindingStrategy(RuledStrategy):
     allow_unconditional_update = False
     tracks_generation = True
     # Of the two kinds of binding, this one says what is done about a fault.

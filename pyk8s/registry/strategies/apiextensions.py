@@ -14,8 +14,8 @@ from pyk8s.apimachinery.gvk import GroupResource, Object
 from pyk8s.apis.defaults import apiextensions as defaults
 from pyk8s.apis.validation import apiservices, crds
 from pyk8s.registry.context import RequestContext
-from pyk8s.registry.strategies.core import Rules
 from pyk8s.registry.strategies.resetting import ResettingStrategy
+from pyk8s.registry.strategies.ruled import Rules
 from pyk8s.registry.strategy import Strategy
 
 

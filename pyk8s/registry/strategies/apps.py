@@ -14,7 +14,7 @@ from pyk8s.apis import pod_warnings
 from pyk8s.apis.defaults import apps as defaults
 from pyk8s.apis.validation import apps
 from pyk8s.registry.context import RequestContext
-from pyk8s.registry.strategies.core import CoreStrategy, Rules
+from pyk8s.registry.strategies.ruled import RuledStrategy, Rules
 from pyk8s.registry.strategy import Strategy
 
 _TEMPLATE = field.Path("spec", "template")
@@ -34,7 +34,7 @@ def name_warnings(obj: Object) -> list[str]:
     ]
 
 
-class WorkloadStrategy(CoreStrategy):
+class WorkloadStrategy(RuledStrategy):
     """A kind that makes Pods out of the template in its spec."""
 
     tracks_generation = True
@@ -148,7 +148,7 @@ def _count_template(daemon_set: Object, count: int) -> None:
     metadata["annotations"] = {**annotations, _TEMPLATE_GENERATION: str(count)}
 
 
-class ControllerRevisionStrategy(CoreStrategy):
+class ControllerRevisionStrategy(RuledStrategy):
     rules = Rules(
         validate=apps.validate_controller_revision,
         validate_update=apps.validate_controller_revision_update,

@@ -15,7 +15,7 @@ from pyk8s.apis.defaults import batch as defaults
 from pyk8s.apis.validation import batch, cronjobs, job_status
 from pyk8s.registry.context import RequestContext
 from pyk8s.registry.strategies.apps import WorkloadStrategy, name_warnings
-from pyk8s.registry.strategies.core import CoreStrategy, Rules
+from pyk8s.registry.strategies.ruled import RuledStrategy, Rules
 from pyk8s.registry.strategy import Strategy
 
 _MANY_COMPLETIONS = 100_000
@@ -80,7 +80,7 @@ def _index_warnings(job: Object) -> list[str]:
     ]
 
 
-class CronJobStrategy(CoreStrategy):
+class CronJobStrategy(RuledStrategy):
     tracks_generation = True
     rules = Rules(
         default=defaults.default_cron_job,

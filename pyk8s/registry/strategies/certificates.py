@@ -15,8 +15,8 @@ from pyk8s.apimachinery.gvk import GroupResource, Object
 from pyk8s.apis.defaults import certificates as defaults
 from pyk8s.apis.validation import certificates, podcertificates
 from pyk8s.registry.context import RequestContext
-from pyk8s.registry.strategies.core import CoreStrategy, Rules
 from pyk8s.registry.strategies.resetting import ResettingStrategy
+from pyk8s.registry.strategies.ruled import RuledStrategy, Rules
 from pyk8s.registry.strategy import Strategy, UpdateRule
 
 GROUP = "certificates.k8s.io"
@@ -24,7 +24,7 @@ _DECISIONS = ("Approved", "Denied")
 _REQUESTER = ("username", "uid", "groups", "extra")
 
 
-class SigningRequestStrategy(CoreStrategy):
+class SigningRequestStrategy(RuledStrategy):
     """`approval` decides, `status` carries the certificate, and nothing changes the spec."""
 
     rules = Rules(
@@ -118,7 +118,7 @@ def _date_conditions(updated: Object, existing: Object) -> None:
             condition["lastTransitionTime"] = known.get(state, now)
 
 
-class ClusterTrustBundleStrategy(CoreStrategy):
+class ClusterTrustBundleStrategy(RuledStrategy):
     allow_unconditional_update = False
     rules = Rules(
         validate=certificates.validate_trust_bundle,

@@ -7,9 +7,8 @@ Switches and preparation are those of `pkg/registry/core/*/strategy.go`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import Any
 
 from pyk8s.apimachinery import field, names, times
 from pyk8s.apimachinery.gvk import GroupResource, Object
@@ -27,85 +26,19 @@ from pyk8s.apis.validation import (
 )
 from pyk8s.registry.context import RequestContext
 from pyk8s.registry.strategies.pods import PodStrategy
+from pyk8s.registry.strategies.ruled import RuledStrategy, Rules
 from pyk8s.registry.strategies.services import ServiceStrategy
 from pyk8s.registry.strategy import Strategy, UpdateRule
 
 
-def _nothing(obj: Object) -> None:
-    """Kinds without defaults."""
-
-
-def _no_warnings(obj: Object) -> list[str]:
-    return []
-
-
-def _no_faults(updated: Object, existing: Object) -> list[field.Error]:
-    return []
-
-
-def _sound(obj: Object) -> list[field.Error]:
-    return []
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
-    """The functions of one kind."""
-
-    default: Callable[[Object], None] = _nothing
-    validate: Callable[[Object], list[field.Error]] = _sound
-    validate_update: Callable[[Object, Object], list[field.Error]] = _no_faults
-    validate_status_update: Callable[[Object, Object], list[field.Error]] = _no_faults
-    warn: Callable[[Object], list[str]] = _no_warnings
-
-
-class CoreStrategy(Strategy):
-    """A Strategy that calls the functions in its `rules`; status updates of core kinds may also
-    change labels."""
-
-    rules: ClassVar[Rules]
-
-    def default(self, obj: Object) -> None:
-        self.rules.default(obj)
-
-    def validate(self, context: RequestContext, obj: Object) -> list[field.Error]:
-        return self.rules.validate(obj)
-
-    def validate_update(
-        self, context: RequestContext, updated: Object, existing: Object
-    ) -> list[field.Error]:
-        return self.rules.validate_update(updated, existing)
-
-    def prepare_for_status_update(
-        self, context: RequestContext, updated: Object, existing: Object
-    ) -> None:
-        for key in {*updated, *existing} - {"metadata", "status"}:
-            if key in existing:
-                updated[key] = existing[key]
-            else:
-                updated.pop(key)
-
-    def validate_status_update(
-        self, context: RequestContext, updated: Object, existing: Object
-    ) -> list[field.Error]:
-        return self.rules.validate_status_update(updated, existing)
-
-    def warnings_on_create(self, context: RequestContext, obj: Object) -> list[str]:
-        return self.rules.warn(obj)
-
-    def warnings_on_update(
-        self, context: RequestContext, updated: Object, existing: Object
-    ) -> list[str]:
-        return self.rules.warn(updated)
-
-
-class ConfigMapStrategy(CoreStrategy):
+class ConfigMapStrategy(RuledStrategy):
     rules = Rules(
         validate=configuration.validate_config_map,
         validate_update=configuration.validate_config_map_update,
     )
 
 
-class SecretStrategy(CoreStrategy):
+class SecretStrategy(RuledStrategy):
     rules = Rules(
         default=defaults.default_secret,
         validate=configuration.validate_secret,
@@ -120,7 +53,7 @@ class SecretStrategy(CoreStrategy):
             updated["type"] = existing.get("type", "")
 
 
-class NamespaceStrategy(CoreStrategy):
+class NamespaceStrategy(RuledStrategy):
     """spec.finalizers changes through the finalize subresource alone."""
 
     rules = Rules(
@@ -163,7 +96,7 @@ class NamespaceStrategy(CoreStrategy):
         labels["kubernetes.io/metadata.name"] = obj["metadata"]["name"]
 
 
-class NodeStrategy(CoreStrategy):
+class NodeStrategy(RuledStrategy):
     """A kubelet registers its node with a status, so a create keeps it."""
 
     rules = Rules(
@@ -178,7 +111,7 @@ class NodeStrategy(CoreStrategy):
         pass
 
 
-class ServiceAccountStrategy(CoreStrategy):
+class ServiceAccountStrategy(RuledStrategy):
     allow_unconditional_update = False
     rules = Rules(
         validate=controllers.validate_service_account,
@@ -200,17 +133,16 @@ def _keep_secret_names(account: Object) -> None:
         account["secrets"] = [{"name": ref.get("name", "")} for ref in account["secrets"]]
 
 
-class EndpointsStrategy(CoreStrategy):
+class EndpointsStrategy(RuledStrategy):
     allow_create_on_update = True
     rules = Rules(
         default=defaults.default_endpoints,
         validate=endpoints.validate_endpoints,
         validate_update=endpoints.validate_endpoints_update,
-        warn=core_warnings.warnings_for_endpoints,
     )
 
 
-class EventStrategy(CoreStrategy):
+class EventStrategy(RuledStrategy):
     """One store behind two groups; through the newer one an event must be complete."""
 
     allow_create_on_update = True
@@ -231,7 +163,7 @@ def _is_strict(context: RequestContext) -> bool:
     return context.api_group == "events.k8s.io"
 
 
-class LimitRangeStrategy(CoreStrategy):
+class LimitRangeStrategy(RuledStrategy):
     allow_create_on_update = True
     rules = Rules(
         default=defaults.default_limit_range,
@@ -240,7 +172,7 @@ class LimitRangeStrategy(CoreStrategy):
     )
 
 
-class ResourceQuotaStrategy(CoreStrategy):
+class ResourceQuotaStrategy(RuledStrategy):
     rules = Rules(
         default=defaults.default_resource_quota,
         validate=quotas.validate_resource_quota,
@@ -252,7 +184,7 @@ class ResourceQuotaStrategy(CoreStrategy):
         obj["status"] = {}
 
 
-class PersistentVolumeStrategy(CoreStrategy):
+class PersistentVolumeStrategy(RuledStrategy):
     rules = Rules(
         default=defaults.default_persistent_volume,
         validate=storage.validate_volume,
@@ -276,7 +208,7 @@ class PersistentVolumeStrategy(CoreStrategy):
             status[moment] = times.now()
 
 
-class PersistentVolumeClaimStrategy(CoreStrategy):
+class PersistentVolumeClaimStrategy(RuledStrategy):
     rules = Rules(
         default=defaults.default_persistent_volume_claim,
         validate=storage.validate_claim,
@@ -310,7 +242,7 @@ def _normalize_data_sources(spec: dict[str, Any]) -> None:
             spec["dataSource"] = dict(reference)
 
 
-class ReplicationControllerStrategy(CoreStrategy):
+class ReplicationControllerStrategy(RuledStrategy):
     orphans_dependents = True
     tracks_generation = True
     rules = Rules(
@@ -345,7 +277,7 @@ class ReplicationControllerStrategy(CoreStrategy):
         return pod_warnings.warnings_for_template(template, field.Path("spec", "template"))
 
 
-class PodTemplateStrategy(CoreStrategy):
+class PodTemplateStrategy(RuledStrategy):
     tracks_generation = True
     rules = Rules(
         default=defaults.default_pod_template_object,

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pyk8s.apimachinery.gvk import Object
 
 _KEPT = (
@@ -17,9 +19,13 @@ _KEPT = (
 
 def reset(updated: Object, existing: Object) -> None:
     """Put back what an update through a subresource may not change of the metadata, in place."""
-    metadata, stored = updated["metadata"], existing["metadata"]
-    for key in _KEPT:
-        if key in stored:
-            metadata[key] = stored[key]
+    put_back(updated["metadata"], existing["metadata"], _KEPT)
+
+
+def put_back(updated: Object, existing: Object, keys: Iterable[str]) -> None:
+    """Make `updated` what `existing` is at these keys: the same values, or absent, in place."""
+    for key in keys:
+        if key in existing:
+            updated[key] = existing[key]
         else:
-            metadata.pop(key, None)
+            updated.pop(key, None)

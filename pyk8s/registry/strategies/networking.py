@@ -12,8 +12,8 @@ from pyk8s.apimachinery.gvk import GroupResource, Object
 from pyk8s.apis.defaults import networking as defaults
 from pyk8s.apis.validation import endpointslices, ingresses, networking
 from pyk8s.registry.context import RequestContext
-from pyk8s.registry.strategies.core import CoreStrategy, Rules
 from pyk8s.registry.strategies.resetting import ResettingStrategy
+from pyk8s.registry.strategies.ruled import RuledStrategy, Rules
 from pyk8s.registry.strategy import Strategy
 
 _CLASS_ANNOTATION = "kubernetes.io/ingress.class"
@@ -28,7 +28,7 @@ def warnings_for_ingress(ingress: Object) -> list[str]:
     ]
 
 
-class IngressStrategy(CoreStrategy):
+class IngressStrategy(RuledStrategy):
     tracks_generation = True
     rules = Rules(
         validate=ingresses.validate_ingress,
@@ -43,7 +43,7 @@ class IngressStrategy(CoreStrategy):
         return []
 
 
-class IngressClassStrategy(CoreStrategy):
+class IngressClassStrategy(RuledStrategy):
     tracks_generation = True
     rules = Rules(
         default=defaults.default_ingress_class,
@@ -52,7 +52,7 @@ class IngressClassStrategy(CoreStrategy):
     )
 
 
-class NetworkPolicyStrategy(CoreStrategy):
+class NetworkPolicyStrategy(RuledStrategy):
     tracks_generation = True
     rules = Rules(
         default=defaults.default_network_policy,
@@ -61,7 +61,7 @@ class NetworkPolicyStrategy(CoreStrategy):
     )
 
 
-class IPAddressStrategy(CoreStrategy):
+class IPAddressStrategy(RuledStrategy):
     rules = Rules(
         validate=networking.validate_ip_address,
         validate_update=networking.validate_ip_address_update,
@@ -85,7 +85,7 @@ class ServiceCIDRStrategy(ResettingStrategy):
         pass
 
 
-class EndpointSliceStrategy(CoreStrategy):
+class EndpointSliceStrategy(RuledStrategy):
     tracks_generation = True
     rules = Rules(
         default=defaults.default_endpoint_slice,

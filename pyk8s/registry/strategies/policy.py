@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from pyk8s.apimachinery.gvk import GroupResource
 from pyk8s.apis.defaults import autoscaling as defaults
 from pyk8s.apis.validation import autoscaling, policy
-from pyk8s.registry.strategies.core import CoreStrategy, Rules
+from pyk8s.registry.strategies.ruled import RuledStrategy, Rules
 from pyk8s.registry.strategy import Strategy
 
 
-class AutoscalerStrategy(CoreStrategy):
+class AutoscalerStrategy(RuledStrategy):
     """Sees autoscaling/v2 objects alone: v1 is converted before it gets here."""
 
     tracks_generation = True
@@ -27,7 +27,7 @@ class AutoscalerStrategy(CoreStrategy):
     )
 
 
-class PodDisruptionBudgetStrategy(CoreStrategy):
+class PodDisruptionBudgetStrategy(RuledStrategy):
     allow_unconditional_update = False
     tracks_generation = True
     rules = Rules(

@@ -14,11 +14,11 @@ from pyk8s.apimachinery.gvk import GroupResource, Object
 from pyk8s.apis.defaults import rbac as defaults
 from pyk8s.apis.validation import rbac
 from pyk8s.registry.context import RequestContext
-from pyk8s.registry.strategies.core import CoreStrategy, Rules
+from pyk8s.registry.strategies.ruled import RuledStrategy, Rules
 from pyk8s.registry.strategy import Strategy
 
 
-class RoleStrategy(CoreStrategy):
+class RoleStrategy(RuledStrategy):
     """Roles and ClusterRoles."""
 
     allow_create_on_update = True
@@ -34,7 +34,7 @@ class RoleStrategy(CoreStrategy):
         return rbac.validate_role_update(updated, existing, namespaced=namespaced)
 
 
-class BindingStrategy(CoreStrategy):
+class BindingStrategy(RuledStrategy):
     """RoleBindings and ClusterRoleBindings."""
 
     allow_create_on_update = True

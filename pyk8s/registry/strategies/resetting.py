@@ -10,11 +10,11 @@ from __future__ import annotations
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.registry.context import RequestContext
 from pyk8s.registry.strategies import metadata
-from pyk8s.registry.strategies.core import CoreStrategy
+from pyk8s.registry.strategies.ruled import RuledStrategy
 
 
-class ResettingStrategy(CoreStrategy):
-    """A CoreStrategy with a status subresource that changes the status and nothing else."""
+class ResettingStrategy(RuledStrategy):
+    """A RuledStrategy with a status subresource that changes the status and nothing else."""
 
     def prepare_for_status_update(
         self, context: RequestContext, updated: Object, existing: Object

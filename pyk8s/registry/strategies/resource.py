@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pyk8s.apimachinery.gvk import GroupResource
 from pyk8s.apis.defaults import resource as defaults
 from pyk8s.apis.validation import deviceclaims, deviceslices
-from pyk8s.registry.strategies.core import CoreStrategy, Rules
 from pyk8s.registry.strategies.resetting import ResettingStrategy
+from pyk8s.registry.strategies.ruled import RuledStrategy, Rules
 from pyk8s.registry.strategy import Strategy
 
 
@@ -25,7 +25,7 @@ class ResourceClaimStrategy(ResettingStrategy):
     )
 
 
-class ResourceClaimTemplateStrategy(CoreStrategy):
+class ResourceClaimTemplateStrategy(RuledStrategy):
     rules = Rules(
         default=defaults.default_resource_claim_template,
         validate=deviceclaims.validate_claim_template,
@@ -33,7 +33,7 @@ class ResourceClaimTemplateStrategy(CoreStrategy):
     )
 
 
-class DeviceClassStrategy(CoreStrategy):
+class DeviceClassStrategy(RuledStrategy):
     tracks_generation = True
     rules = Rules(
         validate=deviceclaims.validate_device_class,
@@ -41,7 +41,7 @@ class DeviceClassStrategy(CoreStrategy):
     )
 
 
-class ResourceSliceStrategy(CoreStrategy):
+class ResourceSliceStrategy(RuledStrategy):
     tracks_generation = True
     rules = Rules(
         default=defaults.default_resource_slice,

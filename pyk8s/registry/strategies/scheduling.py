@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from pyk8s.apimachinery.gvk import GroupResource, Object
 from pyk8s.apis.defaults import scheduling as defaults
 from pyk8s.apis.validation import coordination, priorityclasses, runtimeclasses
-from pyk8s.registry.strategies.core import CoreStrategy, Rules
+from pyk8s.registry.strategies.ruled import RuledStrategy, Rules
 from pyk8s.registry.strategy import Strategy
 
 
-class PriorityClassStrategy(CoreStrategy):
+class PriorityClassStrategy(RuledStrategy):
     """Has a generation, which never moves: what matters of it cannot change."""
 
     tracks_generation = True
@@ -29,7 +29,7 @@ class PriorityClassStrategy(CoreStrategy):
         return False
 
 
-class RuntimeClassStrategy(CoreStrategy):
+class RuntimeClassStrategy(RuledStrategy):
     allow_unconditional_update = False
     rules = Rules(
         validate=runtimeclasses.validate_runtime_class,
@@ -37,7 +37,7 @@ class RuntimeClassStrategy(CoreStrategy):
     )
 
 
-class LeaseStrategy(CoreStrategy):
+class LeaseStrategy(RuledStrategy):
     allow_create_on_update = True
     allow_unconditional_update = False
     rules = Rules(

@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from pyk8s.apimachinery.gvk import GroupResource
 from pyk8s.apis.defaults import storageclasses as defaults
 from pyk8s.apis.validation import csi, storageclasses
-from pyk8s.registry.strategies.core import CoreStrategy, Rules
 from pyk8s.registry.strategies.resetting import ResettingStrategy
+from pyk8s.registry.strategies.ruled import RuledStrategy, Rules
 from pyk8s.registry.strategy import Strategy
 
 GROUP = "storage.k8s.io"
 
 
-class StorageClassStrategy(CoreStrategy):
+class StorageClassStrategy(RuledStrategy):
     rules = Rules(
         default=defaults.default_storage_class,
         validate=storageclasses.validate_storage_class,
@@ -26,14 +26,14 @@ class StorageClassStrategy(CoreStrategy):
     )
 
 
-class VolumeAttributesClassStrategy(CoreStrategy):
+class VolumeAttributesClassStrategy(RuledStrategy):
     rules = Rules(
         validate=storageclasses.validate_volume_attributes_class,
         validate_update=storageclasses.validate_volume_attributes_class_update,
     )
 
 
-class CSIDriverStrategy(CoreStrategy):
+class CSIDriverStrategy(RuledStrategy):
     allow_unconditional_update = False
     tracks_generation = True
     rules = Rules(
@@ -43,7 +43,7 @@ class CSIDriverStrategy(CoreStrategy):
     )
 
 
-class CSINodeStrategy(CoreStrategy):
+class CSINodeStrategy(RuledStrategy):
     allow_unconditional_update = False
     rules = Rules(
         validate=csi.validate_csi_node,
@@ -51,7 +51,7 @@ class CSINodeStrategy(CoreStrategy):
     )
 
 
-class CSIStorageCapacityStrategy(CoreStrategy):
+class CSIStorageCapacityStrategy(RuledStrategy):
     allow_unconditional_update = False
     rules = Rules(
         validate=csi.validate_csi_storage_capacity,

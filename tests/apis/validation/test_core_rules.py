@@ -160,6 +160,7 @@ ROWS = [
     ("ResourceQuota", "selector", {"spec scopeSelector": {"matchExpressions": [{"scopeName": "PriorityClass", "operator": "In"}]}}, "spec.scopeSelector.matchExpressions.values: Required value: must be at least one value when `operator` is 'In' or 'NotIn' for scope selector"),
     # PersistentVolume
     ("PersistentVolume", "modes", {"spec accessModes": []}, "spec.accessModes: Required value"),
+    ("PersistentVolume", "glusterfs-namespace", {"spec hostPath": GONE, "spec glusterfs": {"endpoints": "e", "path": "p", "endpointsNamespace": ""}}, 'spec.glusterfs.endpointsNamespace: Invalid value: "": if the endpointnamespace is set, it must be a valid namespace name'),
     ("PersistentVolume", "mode", {"spec accessModes": ["RW"]}, 'spec.accessModes: Unsupported value: "RW": supported values: "ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"'),
     ("PersistentVolume", "once-pod", {"spec accessModes": ["ReadWriteOncePod", "ReadWriteOnce"]}, "spec.accessModes: Forbidden: may not use ReadWriteOncePod with other access modes"),
     ("PersistentVolume", "capacity", {"spec capacity": {}}, ["spec.capacity: Required value", 'spec.capacity: Unsupported value: {}: supported values: "storage"']),
@@ -177,6 +178,7 @@ ROWS = [
     ("PersistentVolumeClaim", "storage", {"spec resources": {}}, "spec.resources[storage]: Required value"),
     ("PersistentVolumeClaim", "size", {"spec resources requests storage": "-1"}, 'spec.resources[storage]: Invalid value: "-1": must be greater than zero'),
     ("PersistentVolumeClaim", "source-kind", {"spec dataSource": {"kind": "Pod", "name": "p"}}, "spec.dataSource: Invalid value: \"Pod\": must be 'PersistentVolumeClaim' when referencing the default apiGroup"),
+    ("PersistentVolumeClaim", "source-and-namespace", {"spec dataSource": {"kind": "PersistentVolumeClaim", "name": "p"}, "spec dataSourceRef": {"kind": "PersistentVolumeClaim", "name": "p", "namespace": "n"}}, 'spec: Invalid value: "spec.dataSource": may not be specified when dataSourceRef.namespace is specified'),
     ("PersistentVolumeClaim", "sources-differ", {"spec dataSource": {"kind": "PersistentVolumeClaim", "name": "p"}, "spec dataSourceRef": {"kind": "PersistentVolumeClaim", "name": "q"}}, 'spec: Invalid value: "spec.dataSource": must match dataSourceRef'),
     ("PersistentVolumeClaim", "selector", {"spec selector": {"matchExpressions": [{"key": "a", "operator": "Is"}]}}, 'spec.selector.matchExpressions[0].operator: Invalid value: "Is": not a valid selector operator'),
     # ReplicationController, PodTemplate, Binding

@@ -63,6 +63,16 @@ def test_a_local_review_asks_about_its_namespace() -> None:
     ("selector", "message"),
     [
         (
+            {
+                "labelSelector": {
+                    "rawSelector": "a",
+                    "requirements": [{"key": "a", "operator": "Exists"}],
+                }
+            },
+            f'{WHERE}.labelSelector.rawSelector: Invalid value: "a": may not specified at the '
+            "same time as requirements",
+        ),
+        (
             {"labelSelector": {}},
             f"{WHERE}.labelSelector.requirements: Required value: when {WHERE}.labelSelector is "
             "specified, requirements or rawSelector is required",

@@ -36,6 +36,8 @@ REFUSED = [
     pytest.param("Job", {"active": 1, "startTime": T0, "completionTime": T1, "conditions": DONE}, ["status.active: Invalid value: 1: active>0 is invalid for finished job"], id="job-finished-and-active"),
     pytest.param("Job", {"startTime": T0, "conditions": [_condition("Failed")]}, ["status.conditions: Invalid value: cannot set Failed=True condition without the FailureTarget=true condition"], id="job-failed-without-target"),
     pytest.param("Job", {"completedIndexes": "0"}, ["status.completedIndexes: Invalid value: \"0\": cannot set non-empty completedIndexes when non-indexed completion mode"], id="job-indexes"),
+    pytest.param("Job", {"uncountedTerminatedPods": {"succeeded": [""]}}, ["status.uncountedTerminatedPods.succeeded[0]: Invalid value: \"\": must not be empty"], id="job-uncounted-nobody"),
+    pytest.param("Job", {"uncountedTerminatedPods": {"succeeded": ["a"], "failed": ["a"]}}, ["status.uncountedTerminatedPods.failed[0]: Duplicate value: \"a\""], id="job-uncounted-twice"),
     pytest.param("Job", {"active": 1, "ready": 2}, ["status.ready: Invalid value: 2: cannot set more ready pods than active"], id="job-ready"),
     pytest.param("HorizontalPodAutoscaler", {"currentReplicas": -1}, ["status.currentReplicas: Invalid value: -1: must be greater than or equal to 0"], id="autoscaler"),
     pytest.param("PodDisruptionBudget", {"disruptionsAllowed": -1}, ["status.disruptionsAllowed: Invalid value: -1: must be greater than or equal to 0"], id="budget"),
