@@ -39,6 +39,7 @@ def _arguments() -> argparse.Namespace:
     )
     parser.add_argument("--kubeconfig", type=Path, help="a cluster; without it, one is started")
     parser.add_argument("--focus", type=re.compile, metavar="REGEX", help="those with such a name")
+    parser.add_argument("--skip", type=re.compile, metavar="REGEX", help="but not those")
     parser.add_argument(
         "--class", dest="group", choices=behaviours.CLASSES, help="those that need this much"
     )
@@ -53,6 +54,7 @@ def _wanted(arguments: argparse.Namespace) -> dict[str, str]:
         for name, group in behaviours.official_names().items()
         if (not arguments.group or group == arguments.group)
         and (not arguments.focus or arguments.focus.search(name))
+        and not (arguments.skip and arguments.skip.search(name))
     }
 
 
@@ -64,7 +66,15 @@ def main() -> int:
         return 0
     told = report.Report()
     flags = ["-o", "addopts=--import-mode=importlib --strict-markers --strict-config"]
-    flags += ["-p", "no:terminal", "-p", "no:cacheprovider", "--rootdir", str(HERE.parent)]
+    flags += [
+        "--slow",
+        "-p",
+        "no:terminal",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        str(HERE.parent),
+    ]
     if arguments.kubeconfig:
         flags += ["--kubeconfig", str(arguments.kubeconfig)]
     status = pytest.main([*flags, str(HERE)], plugins=[told, Selection(wanted)])
