@@ -15,6 +15,12 @@ from conformance import behaviours, report
 
 HERE = Path(__file__).parent
 
+# Without the options of the terminal; and a slow test does not hang, it waits.
+_SETTINGS = (
+    *("-o", "addopts=--import-mode=importlib --strict-markers --strict-config"),
+    *("-o", "faulthandler_timeout=900"),
+)
+
 
 class Selection:
     """A plugin of pytest that keeps the tests of the behaviours asked for."""
@@ -32,13 +38,21 @@ class Selection:
         )
 
 
+def _pattern(text: str) -> re.Pattern[str]:
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"no regular expression: {error}") from None
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="conformance/run",
         description="Prove the behaviours that the official conformance tests name.",
     )
     parser.add_argument("--kubeconfig", type=Path, help="a cluster; without it, one is started")
-    parser.add_argument("--focus", type=re.compile, metavar="REGEX", help="those with such a name")
+    parser.add_argument("--focus", type=_pattern, metavar="REGEX", help="those with such a name")
+    parser.add_argument("--skip", type=_pattern, metavar="REGEX", help="but not those")
     parser.add_argument(
         "--class", dest="group", choices=behaviours.CLASSES, help="those that need this much"
     )
@@ -53,6 +67,7 @@ def _wanted(arguments: argparse.Namespace) -> dict[str, str]:
         for name, group in behaviours.official_names().items()
         if (not arguments.group or group == arguments.group)
         and (not arguments.focus or arguments.focus.search(name))
+        and not (arguments.skip and arguments.skip.search(name))
     }
 
 
@@ -63,8 +78,8 @@ def main() -> int:
         print("\n".join(wanted))
         return 0
     told = report.Report()
-    flags = ["-o", "addopts=--import-mode=importlib --strict-markers --strict-config"]
-    flags += ["-p", "no:terminal", "-p", "no:cacheprovider", "--rootdir", str(HERE.parent)]
+    flags = ["--slow", "-p", "no:terminal", "-p", "no:cacheprovider", *_SETTINGS]
+    flags += ["--rootdir", str(HERE.parent)]
     if arguments.kubeconfig:
         flags += ["--kubeconfig", str(arguments.kubeconfig)]
     status = pytest.main([*flags, str(HERE)], plugins=[told, Selection(wanted)])

@@ -17,15 +17,22 @@ HERE = Path(__file__).parent
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kubeconfig", type=Path, help="the cluster to test, instead of a new one")
+    parser.addoption("--slow", action="store_true", help="run also what waits for minutes")
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     own = [item for item in items if HERE in item.path.parents]
     try:
         behaviours.by_name(item.function for item in own if isinstance(item, pytest.Function))
     except behaviours.BehaviourError as error:
         raise pytest.UsageError(str(error)) from None
+    if not config.getoption("--slow"):
+        items[:] = [item for item in items if item not in own or not _is_slow(item)]
+
+
+def _is_slow(item: pytest.Item) -> bool:
+    return isinstance(item, pytest.Function) and "[Slow]" in behaviours.name_of(item.function)
 
 
 @pytest.fixture(scope="session")

@@ -37,6 +37,10 @@ class Report:
         self._failures: dict[str, str] = {}
         self._seconds: Counter[str] = Counter()
 
+    def pytest_configure(self, config: pytest.Config) -> None:
+        # An option of the terminal that this stands in for.
+        config.option.tbstyle = "short"
+
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         for item in session.items:
             assert isinstance(item, pytest.Function)

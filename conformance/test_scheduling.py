@@ -29,14 +29,9 @@ def test_limit_ranges(client: Client, namespace: str) -> None:
     patched = ranges.patch("e2e-limitrange", patch, STRATEGIC)
     assert patched["spec"]["limits"][0]["min"]["cpu"] == "40m"
     assert steps.newer(patched, created)
-    # Only the one of the label goes.
-    other = client.resource("v1", "limitranges", "default")
-    stays = {"metadata": {"name": namespace}, "spec": {"limits": [limit]}}
-    other.create(stays)
     assert ranges.everywhere().names(f"{labels}-patched") == ["e2e-limitrange"]
     ranges.delete_collection(f"{labels}-patched")
     assert ranges.everywhere().names(f"{labels}-patched") == []
-    other.delete(namespace)
 
 
 def test_priority_classes(client: Client, namespace: str) -> None:

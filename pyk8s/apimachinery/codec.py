@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -51,6 +52,11 @@ def decode_json_strict(data: bytes) -> tuple[Any, list[str]]:
         return value, []
     paths = _duplicate_paths(json.loads(data, object_pairs_hook=_Pairs), "")
     return value, list(dict.fromkeys(paths))[:_DUPLICATES_MAX]
+
+
+def field_paths(data: bytes) -> list[str]:
+    """The path of every field in the order of the document, a repeated one each time."""
+    return list(_field_paths(json.loads(data, object_pairs_hook=_Pairs), ""))
 
 
 def encode_json(value: Any) -> bytes:
@@ -115,3 +121,14 @@ def _duplicate_paths(value: Any, path: str) -> list[str]:
         for index, inner in enumerate(value):
             paths += _duplicate_paths(inner, f"{path}[{index}]")
     return paths
+
+
+def _field_paths(value: Any, path: str) -> Iterator[str]:
+    if isinstance(value, _Pairs):
+        for key, inner in value:
+            inner_path = f"{path}.{key}" if path else key
+            yield inner_path
+            yield from _field_paths(inner, inner_path)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from _field_paths(inner, f"{path}[{index}]")

@@ -9,14 +9,20 @@ for them.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pyk8s.apimachinery import codec, errors
 from pyk8s.apimachinery.gojson import quoted_string
 from pyk8s.apimachinery.gvk import GroupVersionKind, Object, parse_group_version
 from pyk8s.apis import schemas, structural
-from pyk8s.apis.structural_errors import STRICT_ERRORS_MAX, DecodeFault, TypeFault, mismatch
+from pyk8s.apis.structural_errors import (
+    STRICT_ERRORS_MAX,
+    DecodeFault,
+    TypeFault,
+    mismatch,
+    unknown_field,
+)
 
 STRICT = "Strict"
 WARN = "Warn"
@@ -56,6 +62,19 @@ def _empty_status(gvk: GroupVersionKind) -> bytes | None:
     return None if status is None else codec.encode_json(status)
 
 
+class Duplicates(list[str]):
+    """The sentences for what is twice in a JSON document, and `paths`: each of its fields in the
+    order of the document, so that all that is wrong with it can be told in that order."""
+
+    def __init__(self, repeated: Iterable[str], paths: Sequence[str]) -> None:
+        super().__init__(map(_duplicate_field, repeated))
+        self.paths = paths
+
+
+def _duplicate_field(path: str) -> str:
+    return f"duplicate field {quoted_string(path)}"
+
+
 def to_internal(
     obj: Any,
     gvk: GroupVersionKind,
@@ -76,10 +95,29 @@ def to_internal(
         raise cannot_be_handled(gvk, fault.message) from None
     if field_validation == IGNORE or not (report.unknown or duplicates):
         return report.obj, []
-    faults = [*duplicates, *report.unknown][:STRICT_ERRORS_MAX]
+    faults = _together(duplicates, report.unknown)[:STRICT_ERRORS_MAX]
     if field_validation == STRICT:
         raise cannot_be_handled(gvk, strict_message(faults))
     return report.obj, faults
+
+
+def _together(duplicates: Sequence[str], unknown: Sequence[str]) -> list[str]:
+    """As Go's decoder meets them. It passes over what is inside an unknown field."""
+    if not (unknown and isinstance(duplicates, Duplicates)):
+        return [*duplicates, *unknown]
+    wanted, seen = set(unknown), set[str]()
+    faults: dict[str, None] = {}
+    skipped = ""
+    for path in duplicates.paths:
+        if skipped and path.startswith((f"{skipped}.", f"{skipped}[")):
+            continue
+        if unknown_field(path) in wanted:
+            skipped = path
+            faults[unknown_field(path)] = None
+        elif path in seen:
+            faults[_duplicate_field(path)] = None
+        seen.add(path)
+    return list(faults)
 
 
 def strict_message(faults: Sequence[str]) -> str:

@@ -82,7 +82,8 @@ def parse(
             document = codec.decode_json(body)
         else:
             document, paths = codec.decode_json_strict(body)
-            duplicates = [f'duplicate field "{path}"' for path in paths]
+            if paths:
+                duplicates = decode.Duplicates(paths, codec.field_paths(body))
     except codec.DecodeError as error:
         why = f"couldn't get version/kind; json parse error: {error}"
         raise _unrecognised(body, expected, why) from None

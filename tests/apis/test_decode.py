@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pyk8s.apimachinery import errors
+from pyk8s.apimachinery import codec, errors
 from pyk8s.apimachinery.gvk import GroupVersionKind
 from pyk8s.apis import decode
 
@@ -302,6 +302,38 @@ def test_duplicate_fields_are_strict_errors_too() -> None:
     assert warnings == ['duplicate field "spec.replicas"', 'unknown field "x"']
     with pytest.raises(errors.StatusError, match='strict decoding error: duplicate field "spec'):
         decode.to_internal({}, DEPLOYMENT, decode.STRICT, duplicates)
+
+
+@pytest.mark.parametrize(
+    ("text", "faults"),
+    [
+        pytest.param(
+            b'{"x":1,"spec":{"replicas":2,"replicas":3}}',
+            ['unknown field "x"', 'duplicate field "spec.replicas"'],
+            id="unknown first",
+        ),
+        pytest.param(
+            b'{"spec":{"replicas":2,"x":1,"replicas":3,"y":1}}',
+            [
+                'unknown field "spec.x"',
+                'duplicate field "spec.replicas"',
+                'unknown field "spec.y"',
+            ],
+            id="a duplicate where it comes again",
+        ),
+        pytest.param(
+            b'{"x":{"a":1,"a":2},"xa":1,"kind":"Deployment","kind":"Deployment","x":[{"b":1,"b":2}]}',
+            ['unknown field "x"', 'unknown field "xa"', 'duplicate field "kind"'],
+            id="nothing inside what is unknown",
+        ),
+    ],
+)
+def test_faults_in_the_order_of_the_document(text: bytes, faults: list[str]) -> None:
+    """Unknown and repeated fields of a JSON body are told where Go's decoder meets them."""
+    document, repeated = codec.decode_json_strict(text)
+    duplicates = decode.Duplicates(repeated, codec.field_paths(text))
+    _, warnings = decode.to_internal(document, DEPLOYMENT, decode.WARN, duplicates)
+    assert warnings == faults
 
 
 def test_no_more_than_a_hundred_strict_errors() -> None:
