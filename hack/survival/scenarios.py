@@ -73,7 +73,7 @@ async def killed_api_servers(seconds: float, seed: int) -> Result:
 
 async def killed_etcd(seconds: float, seed: int) -> Result:
     """Of three etcd members the leader, then a follower, gets SIGKILL or is halted for a while,
-    under two API servers."""
+    under two API servers; one of those is now and then killed in the same moment."""
     async with _world() as world:
         etcd = await world.start_etcd(_ETCD_CLUSTER)
         first, second = await asyncio.gather(*_two(world))
@@ -88,7 +88,13 @@ async def killed_etcd(seconds: float, seed: int) -> Result:
                 wants_leader = number % 2 == 0
                 victim = leader if wants_leader else (leader + 1) % _ETCD_CLUSTER
                 load.count("leader lost" if wants_leader else "follower lost")
-                await _lose(etcd, victim, chance)
+                if number % 4 == 3:
+                    await second.kill()
+                    await asyncio.gather(_lose(etcd, victim, chance), second.start())
+                    await second.until_ready()
+                    load.count("killed")
+                else:
+                    await _lose(etcd, victim, chance)
 
         return await _judged(world, play(world, [first.server, second.server], trouble))
 
