@@ -265,6 +265,9 @@ class Watcher:
         return f"labelSelector=app%3D{self.app}" if self.app else ""
 
     async def _begin(self) -> None:
+        if self._chance.random() < 0.5:
+            await self._begin_by_watching()
+            return
         connection = await self._client.connection()
         answer = await connection.request("GET", f"{PATH}?{self._selector}")
         if answer.status != 200:
@@ -272,10 +275,34 @@ class Watcher:
             await asyncio.sleep(_PAUSE_SECONDS)
             return
         body = answer.json()
-        revision = history.revision_of(body)
-        self.chain = Chain(self.app, revision, _states(body["items"]), complete_to=revision)
+        self._start_chain(history.revision_of(body), _states(body["items"]))
+
+    async def _begin_by_watching(self) -> None:
+        """A watch that tells the state first, and by a bookmark when that was all."""
+        query = "watch=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan"
+        path = f"{PATH}?{query}&allowWatchBookmarks=true&{self._selector}"
+        connection = await self._client.connection()
+        status, lines = await connection.stream(path)
+        state: dict[str, history.State] = {}
+        if status == 200:
+            self._load.count("watch lists")
+            async for line in lines:
+                event = json.loads(line)
+                if event["type"] == "ADDED":
+                    name = event["object"]["metadata"]["name"]
+                    state[name] = history.state_of(event["object"])
+                    continue
+                if event["type"] == "BOOKMARK":
+                    self._start_chain(history.revision_of(event["object"]), state)
+                break
+        self._client.close()
+        if self.chain is None:
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+    def _start_chain(self, revision: int, state: dict[str, history.State]) -> None:
+        self.chain = Chain(self.app, revision, state, complete_to=revision)
         self._load.record.chains.append(self.chain)
-        self.has_seen_end = END in self.chain.state
+        self.has_seen_end = END in state
         self.has_begun.set()
 
     async def _watch(self, chain: Chain) -> None:

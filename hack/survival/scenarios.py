@@ -20,6 +20,7 @@ from hack.survival.play import Result, Trouble, play
 Scenario = Callable[[float, int], Awaitable[Result]]
 
 _ETCD_CLUSTER = 3
+_LONG_SECONDS = 20.0
 
 
 async def killed_api_server(seconds: float, seed: int) -> Result:
@@ -73,7 +74,7 @@ async def killed_api_servers(seconds: float, seed: int) -> Result:
 
 async def killed_etcd(seconds: float, seed: int) -> Result:
     """Of three etcd members the leader, then a follower, gets SIGKILL or is halted for a while,
-    under two API servers."""
+    under two API servers; one of those is now and then killed in the same moment."""
     async with _world() as world:
         etcd = await world.start_etcd(_ETCD_CLUSTER)
         first, second = await asyncio.gather(*_two(world))
@@ -88,7 +89,13 @@ async def killed_etcd(seconds: float, seed: int) -> Result:
                 wants_leader = number % 2 == 0
                 victim = leader if wants_leader else (leader + 1) % _ETCD_CLUSTER
                 load.count("leader lost" if wants_leader else "follower lost")
-                await _lose(etcd, victim, chance)
+                if number % 4 == 3:
+                    await second.kill()
+                    await asyncio.gather(_lose(etcd, victim, chance), second.start())
+                    await second.until_ready()
+                    load.count("killed")
+                else:
+                    await _lose(etcd, victim, chance)
 
         return await _judged(world, play(world, [first.server, second.server], trouble))
 
@@ -164,16 +171,17 @@ async def _compact(etcd: machines.Etcd, revision: int) -> None:
 
 async def crowded(seconds: float, seed: int) -> Result:
     """Clients that misbehave: watchers that stop reading, a thousand that connect and drop, 500
-    connections of one client, bodies and headers that never end."""
+    connections of one client, bodies and headers that never end. In a short run they are fewer."""
     async with _world() as world:
         await world.start_etcd()
-        server = await world.start_api_server("apiserver", ["--request-timeout=3s"])
+        server = await world.start_api_server("apiserver", ["--request-timeout=1s"])
         before = machines.open_files(server.pid)
+        watchers = 1000 if seconds >= _LONG_SECONDS else 100
 
         async def trouble(load: clients.Load) -> None:
             async for _ in _until(seconds):
-                await crowd.connect_and_drop(load, server.server, 1000 if seconds > 20 else 200)
-                await crowd.hold_connections(load, server.server, 500 if seconds > 20 else 150)
+                await crowd.connect_and_drop(load, server.server, watchers)
+                await crowd.hold_connections(load, server.server, watchers // 2)
                 await crowd.send_forever(load, server.server)
 
         result = await _judged(

@@ -12,8 +12,8 @@ from hack.survival import scenarios
     ("name", "seconds", "happened"),
     [
         pytest.param("apiserver", 2, "killed", id="an API server is killed"),
-        pytest.param("apiservers", 2, "killed", id="one of several API servers is killed"),
-        pytest.param("etcd-cluster", 2, "leader lost", id="etcd members are lost"),
+        pytest.param("apiservers", 1, "killed", id="one of several API servers is killed"),
+        pytest.param("etcd-cluster", 1, "leader lost", id="etcd members are lost"),
         pytest.param("etcd-gone", 2, "etcd lost", id="etcd is gone for a while"),
         pytest.param("compaction", 2, "compacted", id="the past is compacted"),
         pytest.param("crowd", 1, "dropped watchers", id="clients misbehave"),
