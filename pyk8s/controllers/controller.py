@@ -25,7 +25,7 @@ from pyk8s.client.workqueue import K, ShutDown, WorkQueue
 _log = logging.getLogger(__name__)
 
 # The server's way of saying that the world has moved on: try again, nobody need know.
-_EXPECTED_REASONS = (errors.CONFLICT,)
+_EXPECTED_REASONS = (errors.CONFLICT, errors.ALREADY_EXISTS)
 
 # What runs for as long as the controller does.
 Task = Callable[[], Coroutine[Any, Any, None]]

@@ -7,8 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pyk8s.controllers.controller import Controller
+from pyk8s.controllers.deployment.controller import DeploymentController
 from pyk8s.controllers.garbagecollector.controller import GarbageCollector
 from pyk8s.controllers.namespace.controller import NamespaceController
+from pyk8s.controllers.replicaset.controller import (
+    ReplicaSetController,
+    ReplicationControllerController,
+)
 from pyk8s.controllers.serviceaccount.accounts import ServiceAccountController
 from pyk8s.controllers.serviceaccount.root_ca import RootCAPublisher
 
@@ -19,6 +24,9 @@ CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
         NamespaceController,
         ServiceAccountController,
         RootCAPublisher,
+        DeploymentController,
+        ReplicaSetController,
+        ReplicationControllerController,
         GarbageCollector,
     )
 }
