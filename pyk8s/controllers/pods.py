@@ -74,6 +74,14 @@ def is_available(pod: Object, min_ready_seconds: int, now: datetime) -> bool:
     return since is not None and (now - since).total_seconds() >= min_ready_seconds
 
 
+def seconds_until_available(pod: Object, min_ready_seconds: int, now: datetime) -> float:
+    """0 for one that is available already, or not even ready."""
+    since = _ready_since(pod)
+    if since is None or not is_active(pod):
+        return 0.0
+    return max(0.0, min_ready_seconds - (now - since).total_seconds())
+
+
 _PHASE_ORDER = {"Pending": 0, "Unknown": 1, "Running": 2}
 
 

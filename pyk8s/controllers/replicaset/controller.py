@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 from typing import ClassVar
 
 from pyk8s.apimachinery import errors, labels, meta
@@ -70,7 +71,6 @@ class ReplicaSetController(ObjectController):
             self.queue.add(owner_before)
         if owner is not None:
             self.queue.add(owner)
-            self._look_when_available(owner, before, pod)
         elif meta.controller_of(pod) is None and (
             meta.labels(pod) != meta.labels(before) or meta.controller_of(before) is not None
         ):
@@ -94,13 +94,6 @@ class ReplicaSetController(ObjectController):
         for owner in self.objects.lister.list(meta.namespace(pod)):
             if self.selector(owner).matches(meta.labels(pod)):
                 self.enqueue(owner)
-
-    def _look_when_available(self, key: Key, before: Object, pod: Object) -> None:
-        owner = self.objects.indexer.get(key)
-        seconds = owner["spec"].get("minReadySeconds") if owner is not None else 0
-        if seconds and pods.is_ready(pod) and not pods.is_ready(before):
-            # A second more, for times are told in whole seconds.
-            self.queue.add_after(key, seconds + 1)
 
     # --- one ReplicaSet
 
@@ -129,8 +122,16 @@ class ReplicaSetController(ObjectController):
             failure = await self._manage(key, cached, owned)
         told = (failure[0], str(failure[1])) if failure else None
         await self._update_status(cached, status(cached, owned, told))
+        self._look_when_available(key, cached, owned)
         if failure:
             raise failure[1]
+
+    def _look_when_available(self, key: Key, owner: Object, owned: Sequence[Object]) -> None:
+        min_ready = owner["spec"].get("minReadySeconds") or 0
+        now = datetime.now(UTC)
+        waits = [pods.seconds_until_available(pod, min_ready, now) for pod in owned]
+        if pending := [seconds for seconds in waits if seconds > 0]:
+            self.queue.add_after(key, min(pending))
 
     async def _update_status(self, owner: Object, made: Object) -> None:
         if made != (owner.get("status") or {}):
