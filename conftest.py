@@ -16,8 +16,19 @@ asyncio.set_event_loop(None)
 
 @pytest.fixture(scope="session")
 def control_plane() -> Iterator[ControlPlane]:
-    """`pyk8s up --ephemeral`, for all tests that need a server and leave it running."""
-    plane = ControlPlane("--ephemeral", "--secure-port=0")
+    """`pyk8s up --ephemeral`, for all tests that need a server and leave it running. Nothing
+    but the tests writes to it."""
+    yield from _running("--components=apiserver")
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[ControlPlane]:
+    """`pyk8s up --ephemeral` with everything that lives on an API server."""
+    yield from _running()
+
+
+def _running(*flags: str) -> Iterator[ControlPlane]:
+    plane = ControlPlane("--ephemeral", "--secure-port=0", *flags)
     yield plane
     status, _ = plane.stop()
     assert status == 0

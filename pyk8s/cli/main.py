@@ -12,8 +12,9 @@ import sys
 _COMMANDS = {
     "up": "pyk8s.cli.up",
     "apiserver": "pyk8s.cli.apiserver",
+    "controller-manager": "pyk8s.cli.controller_manager",
 }
-_NOT_BUILT = ("controller-manager", "scheduler", "node")
+_NOT_BUILT = ("scheduler", "node")
 
 _HELP = """\
 usage: pyk8s COMMAND [flags]
@@ -22,8 +23,9 @@ A Kubernetes control plane in Python.
 
   up                  start everything; prints how to point kubectl at it
   apiserver           run the API server alone, with kube-apiserver's flag names
+  controller-manager  run the controllers alone, against any API server
 
-not built yet: controller-manager, scheduler, node
+not built yet: scheduler, node
 
 `pyk8s COMMAND --help` tells a command's flags, `pyk8s --version` the version.
 """

@@ -3,6 +3,7 @@
 
     data directory, sockets -> etcd ---------------------.
                             -> certificates -> apiserver -> /readyz -> `export KUBECONFIG=...`
+                                                                    -> controller-manager
 
 What the operator reads goes to stderr; stdout carries that one line, for `eval` and for scripts.
 """
@@ -30,8 +31,9 @@ from pyk8s.server.options import DEFAULT_SERVICE_CLUSTER_IP_RANGE
 
 PROGRAM = "pyk8s up"
 
-BUILT = ("etcd", "apiserver")
-NOT_BUILT = ("controller-manager", "scheduler", "node")
+BUILT = ("etcd", "apiserver", "controller-manager")
+NOT_BUILT = ("scheduler", "node")
+DEFAULT_COMPONENTS = ("apiserver", "controller-manager")
 
 READY_SECONDS_MAX = 30.0
 READY_POLL_SECONDS = 0.02
@@ -61,6 +63,7 @@ class UpOptions:
     kubeconfig: str = ""
     etcd_servers: tuple[str, ...] = ()
     token_auth_file: str = ""
+    components: tuple[str, ...] = DEFAULT_COMPONENTS
     workers: int = 1
 
 
@@ -81,7 +84,7 @@ def say(text: str) -> None:
 def parse(arguments: Sequence[str]) -> UpOptions:
     """Raises UsageError. Prints and exits for --help."""
     values = vars(_parser().parse_args(arguments))
-    for component in values.pop("components"):
+    for component in values["components"]:
         if component in NOT_BUILT:
             raise UsageError(f"--components: {component} is not built yet")
         if component not in BUILT:
@@ -161,10 +164,11 @@ def _parser() -> flags.Parser:
     )
     add(
         "--components",
-        default=("apiserver",),
+        default=DEFAULT_COMPONENTS,
         type=flags.names,
         metavar="A,B",
-        help=f"what to start (built: {', '.join(BUILT)})",
+        help="what to start; etcd and apiserver always are (default: all that is built: "
+        f"{', '.join(BUILT)})",
     )
     add(
         "--workers",
@@ -183,6 +187,7 @@ class ControlPlane:
     options: UpOptions
     etcd: etcd_process.EtcdProcess | None = None
     workers: list[Component] = field(default_factory=list)
+    clients: list[Component] = field(default_factory=list)
     listeners: list[socket.socket] = field(default_factory=list)
 
     async def run(self) -> int:
@@ -220,6 +225,7 @@ class ControlPlane:
         took = asyncio.get_running_loop().time() - started
         say(f"ready after {took:.1f} s, serving {self._url()}, data in {directory}")
         print(f"export KUBECONFIG={shlex.quote(str(config))}", flush=True)
+        await self._start_clients(directory, files)
         await _first_of([keep_running(process, say) for process in self._processes()])
 
     def _listen(self) -> None:
@@ -258,6 +264,28 @@ class ControlPlane:
             worker.log_file.unlink(missing_ok=True)
             self.workers.append(worker)
             await worker.start()
+
+    async def _start_clients(self, directory: Path, files: certificates.Files) -> None:
+        """What lives on the API server, beside those who use it already."""
+        if "controller-manager" not in self.options.components:
+            return
+        config = directory / "controller-manager.conf"
+        kubeconfig.write(config, _admin(self._url(), files))
+        manager = Component(
+            name="controller-manager",
+            command=(
+                *(sys.executable, "-m", "pyk8s", "controller-manager"),
+                f"--kubeconfig={config}",
+                # Only one runs here; a Lease left by a killed one would have to run out first.
+                "--leader-elect=false",
+            ),
+            log_file=directory / "controller-manager.log",
+            environment={apiserver.PARENT_PID: str(os.getpid())},
+            ready_variable=apiserver.READY_FD,
+        )
+        manager.log_file.unlink(missing_ok=True)
+        self.clients.append(manager)
+        await manager.start()
 
     def _flags(self, files: certificates.Files) -> list[str]:
         servers = self.options.etcd_servers or ((self.etcd.url,) if self.etcd else ())
@@ -300,13 +328,15 @@ class ControlPlane:
         """Watches' clients first, what they rest on last."""
         for bound in self.listeners:
             bound.close()
+        if self.clients:
+            await asyncio.gather(*(client.stop() for client in self.clients))
         if self.workers:
             await asyncio.gather(*(worker.stop() for worker in self.workers))
         if self.etcd is not None:
             await self.etcd.stop()
 
     def _processes(self) -> list[Supervised]:
-        return [*([self.etcd] if self.etcd is not None else []), *self.workers]
+        return [*([self.etcd] if self.etcd is not None else []), *self.workers, *self.clients]
 
     def _names(self) -> tuple[str, ...]:
         address = self.options.bind_address

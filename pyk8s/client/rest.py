@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 
@@ -34,6 +34,10 @@ REQUEST_SECONDS_MAX = 65.0
 _CONNECT_SECONDS_MAX = 30.0
 # A watch may deliver a whole resource at once; more per read is fewer wake-ups.
 _READ_BUFFER_BYTES = 1 << 20
+
+# Requests of all clients over one pool that are under way; watches do not count. More would
+# only be more connections, each with its TLS handshake, to a server that is busy anyway.
+_REQUESTS_AT_ONCE = 32
 
 # Connections that died under a request, told apart from a server that is not there.
 _LOST = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientPayloadError)
@@ -84,6 +88,13 @@ def _new_session(config: ClientConfig) -> aiohttp.ClientSession:
     )
 
 
+class _Pool(NamedTuple):
+    """Connections, and how many requests may use them at a time."""
+
+    session: aiohttp.ClientSession
+    slots: asyncio.Semaphore
+
+
 class RESTClient:
     """One server, one identity, one request budget; connections are kept and shared.
 
@@ -98,34 +109,33 @@ class RESTClient:
         user_agent: str = "",
         qps: float = DEFAULT_QPS,
         burst: int = DEFAULT_BURST,
-        session: aiohttp.ClientSession | None = None,
+        pool: _Pool | None = None,
     ) -> None:
         self.config = config
         self._limiter = backoff.TokenBucket(qps, burst)
         self._user_agent = user_agent or f"pyk8s/{pyk8s.__version__}"
-        self._session = session or _new_session(config)
-        self._owns_session = session is None
+        self._pool = pool or _Pool(_new_session(config), asyncio.Semaphore(_REQUESTS_AT_ONCE))
+        self._owns_pool = pool is None
 
     def named(self, user_agent: str, *, qps: float, burst: int) -> RESTClient:
         """Another client over the same connections, with a name and a budget of its own. It
         needs no closing, and ends with this one."""
-        return RESTClient(
-            self.config, user_agent=user_agent, qps=qps, burst=burst, session=self._session
-        )
+        return RESTClient(self.config, user_agent=user_agent, qps=qps, burst=burst, pool=self._pool)
 
     async def close(self) -> None:
-        if self._owns_session:
-            await self._session.close()
+        if self._owns_pool:
+            await self._pool.session.close()
 
     async def request(self, request: Request) -> bytes:
         """The body of a success. Raises StatusError, ServerUnreachable or KubeconfigError."""
-        response = await self._send(request)
-        try:
-            return await response.read()
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            raise _unreachable(request, error) from error
-        finally:
-            response.release()
+        async with self._pool.slots:
+            response = await self._send(request)
+            try:
+                return await response.read()
+            except (aiohttp.ClientError, OSError, TimeoutError) as error:
+                raise _unreachable(request, error) from error
+            finally:
+                response.release()
 
     async def stream(self, request: Request) -> Stream:
         """The headers of a success are here, the body follows. Raises as `request` does."""
@@ -158,7 +168,7 @@ class RESTClient:
             headers["Content-Type"] = request.content_type
         if authorization := self.config.credentials.header():
             headers["Authorization"] = authorization
-        return await self._session.request(
+        return await self._pool.session.request(
             request.method,
             self.config.server + request.path,
             params={key: value for key, value in request.query.items() if value},

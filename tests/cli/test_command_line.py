@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from pyk8s.cli import apiserver, flags, main, up
+from pyk8s.cli import apiserver, controller_manager, flags, main, up
 from pyk8s.cli.flags import UsageError
+from pyk8s.controllers.manager import ManagerOptions
 from pyk8s.server.options import APIServerOptions
 
 ETCD = "--etcd-servers=http://127.0.0.1:2379"
@@ -147,7 +148,42 @@ def test_apiserver_mistakes(arguments: list[str], message: str) -> None:
 def test_up_defaults() -> None:
     """Without flags: everything that is built, for this machine alone."""
     assert up.parse([]) == up.UpOptions()
-    assert up.parse(["--components=apiserver", "--nodes=0"]) == up.UpOptions()
+    everything = "--components=apiserver,controller-manager"
+    assert up.parse([everything, "--nodes=0"]) == up.UpOptions()
+    assert up.parse(["--components=apiserver"]).components == ("apiserver",)
+
+
+def test_controller_manager_flags() -> None:
+    """kube-controller-manager's names and notations become options."""
+    assert controller_manager.parse([]) == ManagerOptions()
+    arguments = [
+        "--kubeconfig=k", "--controllers=*,-namespace-controller", "--leader-elect=false",
+        "--kube-api-qps=20", "--kube-api-burst=30", "--bind-address=::1", "--port=10257",
+    ]  # fmt: skip
+    assert controller_manager.parse(arguments) == ManagerOptions(
+        kubeconfig="k",
+        controllers=("*", "-namespace-controller"),
+        leader_elect=False,
+        kube_api_qps=20.0,
+        kube_api_burst=30,
+        bind_address="::1",
+        port=10257,
+    )
+
+
+def test_controller_manager_mistakes(
+    tmp_path: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exit status 1 and one line that says what is wrong."""
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    missing = tmp_path / "none"
+    for arguments, message in (
+        (["--leader-elect=maybe"], "--leader-elect: 'maybe' is neither true nor false: see "
+         "pyk8s controller-manager --help"),
+        ([f"--kubeconfig={missing}"], f"cannot read {missing}: No such file or directory"),
+    ):  # fmt: skip
+        assert controller_manager.main(arguments) == 1
+        assert capsys.readouterr().err == f"pyk8s controller-manager: {message}\n"
 
 
 @pytest.mark.parametrize(

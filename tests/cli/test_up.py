@@ -22,6 +22,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+COMPONENTS = ("controller-manager", "apiserver")
+
 
 class Up:
     """A running `pyk8s up`."""
@@ -63,8 +65,16 @@ class Up:
             # One may end while we look.
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 command = Path(f"/proc/{pid}/cmdline").read_bytes()
-                found["apiserver" if b"apiserver" in command else "etcd"] = int(pid)
+                found[next((n for n in COMPONENTS if n.encode() in command), "etcd")] = int(pid)
         return found
+
+    def all_children(self) -> list[int]:
+        """Their pids, once everything has been started."""
+        deadline = time.monotonic() + 15
+        while len(found := self.children()) < 1 + len(COMPONENTS):
+            assert time.monotonic() < deadline, found
+            time.sleep(0.01)
+        return [*found.values()]
 
     def end(self, number: int) -> int:
         self.process.send_signal(number)
@@ -110,8 +120,7 @@ def test_from_start_to_end(up, tmp_path: Path) -> None:
         running.until_ready()
         assert running.kubeconfig == str(data / "kubeconfig")
         assert running.status_of("/readyz") == 200
-        children = [os.pidfd_open(pid) for pid in running.children().values()]
-        assert len(children) == 2
+        children = [os.pidfd_open(pid) for pid in running.all_children()]
         begun = time.monotonic()
         assert running.end(number) == 0
         assert time.monotonic() - begun < 5
@@ -123,7 +132,7 @@ def test_killed_supervisor_takes_everything_along(up) -> None:
     """Nothing survives SIGKILL, though nothing can be stopped in order."""
     running = up("--ephemeral")
     running.until_ready()
-    children = [os.pidfd_open(pid) for pid in running.children().values()]
+    children = [os.pidfd_open(pid) for pid in running.all_children()]
     data = Path(running.kubeconfig).parent
     running.end(signal.SIGKILL)
     wait_for_the_end(children)
@@ -132,11 +141,12 @@ def test_killed_supervisor_takes_everything_along(up) -> None:
 
 
 @linux_only
-@pytest.mark.parametrize("name", ["apiserver", "etcd"])
+@pytest.mark.parametrize("name", ["apiserver", "controller-manager", "etcd"])
 def test_lost_child_is_started_again(up, name: str) -> None:
     """It is said, and the address answers again."""
     running = up("--ephemeral")
     running.until_ready()
+    running.all_children()
     lost = running.children()[name]
     os.kill(lost, signal.SIGKILL)
     while running.children().get(name, lost) == lost:

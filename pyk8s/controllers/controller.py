@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The worker loop that all controllers share: keys in, `reconcile` called, failures retried.
+
+key -> reconcile --fine--> forgotten
+                 --raises--> counted, told as an Event, tried again ever later
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic
+
+from pyk8s.apimachinery import errors, meta
+from pyk8s.apimachinery.gvk import GroupVersionResource, Object
+from pyk8s.client import events, informer, rest
+from pyk8s.client.client import Client
+from pyk8s.client.informer import SharedInformer, SharedInformers
+from pyk8s.client.store import Key
+from pyk8s.client.workqueue import K, ShutDown, WorkQueue
+
+_log = logging.getLogger(__name__)
+
+# The server's way of saying that the world has moved on: try again, nobody need know.
+_EXPECTED_REASONS = (errors.CONFLICT, errors.ALREADY_EXISTS)
+
+# What runs for as long as the controller does.
+Task = Callable[[], Coroutine[Any, Any, None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What a controller is made with. `client` and `recorder` speak in its name."""
+
+    client: Client
+    informers: SharedInformers
+    recorder: events.EventRecorder
+    ca: bytes = b""
+
+
+@dataclass(slots=True)
+class Statistics:
+    """Totals since the start."""
+
+    reconciled: int = 0
+    failed: int = 0
+    last_error: str = field(default="")
+
+
+class Controller(ABC, Generic[K]):
+    """Subclasses name themselves as upstream's do, add keys from handlers they register, and
+    reconcile one key. The same key is never reconciled twice at once."""
+
+    name: ClassVar[str]
+    workers: ClassVar[int] = 5
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.client = context.client
+        self.queue: WorkQueue[K] = WorkQueue(self.name)
+        self.statistics = Statistics()
+        self._informers: list[SharedInformer] = []
+
+    @abstractmethod
+    async def reconcile(self, key: K) -> None:
+        """Bring the world closer to what the object wants. Raises to be called again later."""
+
+    def subject(self, key: K) -> Object | None:
+        """The object Events about a failure go to; None where there is none."""
+        return None
+
+    def informer(self, resource: GroupVersionResource) -> SharedInformer:
+        """The shared informer; the workers wait for it to be synced."""
+        shared = self.context.informers.of(resource)
+        if shared not in self._informers:
+            self._informers.append(shared)
+        return shared
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        await informer.wait_until_synced(self._informers)
+        _log.info("controller started: name=%s", self.name)
+        async with asyncio.TaskGroup() as group:
+            for task in self.tasks():
+                group.create_task(task())
+            for _ in range(self.workers):
+                group.create_task(self._work())
+
+    def tasks(self) -> Iterable[Task]:
+        """What runs beside the workers."""
+        return ()
+
+    async def _work(self) -> None:
+        while True:
+            try:
+                key = await self.queue.get()
+            except ShutDown:
+                return
+            try:
+                await self._reconcile_one(key)
+            finally:
+                self.queue.done(key)
+
+    async def _reconcile_one(self, key: K) -> None:
+        self.statistics.reconciled += 1
+        try:
+            await self.reconcile(key)
+        except (errors.StatusError, rest.ServerUnreachable) as error:
+            self._failed(key, error)
+        except Exception as error:
+            # A boundary: a mistake in one controller about one object stops nothing else.
+            _log.exception("reconcile failed: controller=%s key=%s", self.name, key)
+            self._failed(key, error)
+        else:
+            self.queue.forget(key)
+
+    def _failed(self, key: K, error: Exception) -> None:
+        self.queue.add_rate_limited(key)
+        if isinstance(error, errors.StatusError) and error.reason in _EXPECTED_REASONS:
+            return
+        self.statistics.failed += 1
+        self.statistics.last_error = str(error)
+        _log.warning("reconcile failed: controller=%s key=%s error=%s", self.name, key, error)
+        if (subject := self.subject(key)) is not None:
+            self.context.recorder.event(
+                subject, events.WARNING, "FailedReconcile", f"{self.name}: {error}"
+            )
+
+
+class ObjectController(Controller[Key]):
+    """A controller of the objects of one resource: keys are their namespaced names."""
+
+    resource: ClassVar[GroupVersionResource]
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.objects = self.informer(self.resource)
+        self.objects.add_event_handler(informer.on_any_change(self.enqueue))
+
+    def enqueue(self, obj: Object) -> None:
+        self.queue.add(meta.namespaced_name(obj))
+
+    def subject(self, key: Key) -> Object | None:
+        return self.objects.indexer.get(key)

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a controller has done and its informer has not shown yet.
+
+A controller that creates pods and looks again before it has been told of them would create them
+twice. So it writes down what it expects, the handlers strike that out, and until all is struck
+out it does not count. Mirrors upstream's UIDTrackingControllerExpectations.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Generic
+
+from pyk8s.client.workqueue import K
+
+# An expectation that has not come true by then was missed: better to count again.
+SECONDS_MAX = 300.0
+
+
+@dataclass(slots=True)
+class _Expected:
+    since: float
+    creations: int = 0
+    deletions: set[str] = field(default_factory=set)
+
+
+class Expectations(Generic[K]):
+    """Per key of a controller. Deletions are told apart by uid, for one may be shown twice: when
+    it is marked, and when the object is gone."""
+
+    def __init__(self) -> None:
+        self._expected: dict[K, _Expected] = {}
+
+    def expect(self, key: K, creations: int = 0, deletions: Iterable[str] = ()) -> None:
+        """In place of whatever was expected before."""
+        now = asyncio.get_running_loop().time()
+        self._expected[key] = _Expected(now, creations, set(deletions))
+
+    def creation_observed(self, key: K, count: int = 1) -> None:
+        if (expected := self._expected.get(key)) is not None:
+            expected.creations -= count
+
+    def deletion_observed(self, key: K, uid: str) -> None:
+        if (expected := self._expected.get(key)) is not None:
+            expected.deletions.discard(uid)
+
+    def are_fulfilled(self, key: K) -> bool:
+        """Also when there are none, or they are too old to come true."""
+        expected = self._expected.get(key)
+        if expected is None:
+            return True
+        if expected.creations <= 0 and not expected.deletions:
+            return True
+        return asyncio.get_running_loop().time() - expected.since > SECONDS_MAX
+
+    def forget(self, key: K) -> None:
+        self._expected.pop(key, None)

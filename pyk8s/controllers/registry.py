@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which controllers there are, by upstream's names, and which a `--controllers` flag means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pyk8s.controllers.controller import Controller
+from pyk8s.controllers.deployment.controller import DeploymentController
+from pyk8s.controllers.garbagecollector.controller import GarbageCollector
+from pyk8s.controllers.namespace.controller import NamespaceController
+from pyk8s.controllers.replicaset.controller import (
+    ReplicaSetController,
+    ReplicationControllerController,
+)
+from pyk8s.controllers.serviceaccount.accounts import ServiceAccountController
+from pyk8s.controllers.serviceaccount.root_ca import RootCAPublisher
+
+# The garbage collector comes last, so that it finds the informers of all the others.
+CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
+    controller.name: controller
+    for controller in (
+        NamespaceController,
+        ServiceAccountController,
+        RootCAPublisher,
+        DeploymentController,
+        ReplicaSetController,
+        ReplicationControllerController,
+        GarbageCollector,
+    )
+}
+
+
+class UnknownController(ValueError):
+    """A name on --controllers that there is not."""
+
+
+def selected(names: Sequence[str]) -> list[type[Controller[Any]]]:
+    """As upstream: `*` is all of them, `name` adds one, `-name` takes one away; the first
+    mention of a name counts. Raises UnknownController."""
+    for name in names:
+        if name != "*" and name.removeprefix("-") not in CONTROLLERS:
+            raise UnknownController(f"{name!r} is not in the list of known controllers")
+    return [kind for name, kind in CONTROLLERS.items() if _wanted(name, names)]
+
+
+def _wanted(controller: str, names: Sequence[str]) -> bool:
+    for name in names:
+        if name == controller:
+            return True
+        if name == f"-{controller}":
+            return False
+    return "*" in names

@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ReplicaSet controller, and the same for ReplicationControllers.
+
+    claim pods -> expectations fulfilled? -> create what lacks, delete what is too much -> status
+
+Mirrors upstream's `pkg/controller/replicaset`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from typing import ClassVar
+
+from pyk8s.apimachinery import errors, labels, meta
+from pyk8s.apimachinery.gvk import GroupVersionResource, Object
+from pyk8s.client import events, informer, resources, rest
+from pyk8s.client.store import Key
+from pyk8s.controllers import pods
+from pyk8s.controllers.adoption import Claimer
+from pyk8s.controllers.controller import Context, ObjectController
+from pyk8s.controllers.expectations import Expectations
+from pyk8s.controllers.replicaset.status import status
+from pyk8s.controllers.serviceaccount.accounts import is_terminating
+
+# At most this many pods are made or removed in one go; the rest when those are seen.
+BURST_REPLICAS = 500
+
+_FAILURES = (errors.StatusError, rest.ServerUnreachable)
+
+
+class ReplicaSetController(ObjectController):
+    name = "replicaset-controller"
+    workers = 5
+    resource: ClassVar[GroupVersionResource] = resources.REPLICA_SETS
+    kind: ClassVar[tuple[str, str]] = ("apps/v1", "ReplicaSet")
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._expectations: Expectations[Key] = Expectations()
+        self._pods = self.informer(resources.PODS)
+        self._pods.indexer.add_index(pods.CONTROLLER_INDEX, pods.by_controller)
+        self._pods.add_event_handler(
+            informer.Handler(
+                on_add=self._pod_added, on_update=self._pod_updated, on_delete=self._pod_deleted
+            )
+        )
+
+    def selector(self, owner: Object) -> labels.Selector:
+        return labels.from_label_selector(owner["spec"].get("selector"))
+
+    # --- what happens to pods
+
+    def _pod_added(self, pod: Object, initial: bool) -> None:
+        if meta.is_being_deleted(pod):
+            self._pod_deleted(pod)
+        elif (key := self._owner_key(pod)) is not None:
+            self._expectations.creation_observed(key)
+            self.queue.add(key)
+        elif meta.controller_of(pod) is None:
+            self._enqueue_matching(pod)
+
+    def _pod_updated(self, before: Object, pod: Object) -> None:
+        if meta.is_being_deleted(pod) and not meta.is_being_deleted(before):
+            # Marked is as good as gone: its place may be filled.
+            self._pod_deleted(pod)
+            return
+        owner_before, owner = self._owner_key(before), self._owner_key(pod)
+        if owner_before is not None and owner_before != owner:
+            self.queue.add(owner_before)
+        if owner is not None:
+            self.queue.add(owner)
+        elif meta.controller_of(pod) is None and (
+            meta.labels(pod) != meta.labels(before) or meta.controller_of(before) is not None
+        ):
+            self._enqueue_matching(pod)
+
+    def _pod_deleted(self, deleted: informer.Deleted) -> None:
+        pod = informer.last_known(deleted)
+        if (key := self._owner_key(pod)) is not None:
+            self._expectations.deletion_observed(key, meta.uid(pod))
+            self.queue.add(key)
+
+    def _owner_key(self, pod: Object) -> Key | None:
+        reference = meta.controller_of(pod)
+        if reference is None or (reference["apiVersion"], reference["kind"]) != self.kind:
+            return None
+        key = (meta.namespace(pod), reference["name"])
+        owner = self.objects.indexer.get(key)
+        return key if owner is not None and meta.uid(owner) == reference["uid"] else None
+
+    def _enqueue_matching(self, pod: Object) -> None:
+        for owner in self.objects.lister.list(meta.namespace(pod)):
+            if self.selector(owner).matches(meta.labels(pod)):
+                self.enqueue(owner)
+
+    # --- one ReplicaSet
+
+    async def reconcile(self, key: Key) -> None:
+        cached = self.objects.indexer.get(key)
+        if cached is None:
+            self._expectations.forget(key)
+            return
+        fulfilled = self._expectations.are_fulfilled(key)
+        claimer = Claimer(
+            client=self.client,
+            owner=cached,
+            owner_resource=self.resource,
+            resource=resources.PODS,
+            selector=self.selector(cached),
+        )
+        index = self._pods.indexer.by_index
+        owned = await claimer.claim(
+            [
+                *index(pods.CONTROLLER_INDEX, meta.uid(cached)),
+                *index(pods.CONTROLLER_INDEX, pods.orphans_of(meta.namespace(cached))),
+            ]
+        )
+        failure: tuple[str, Exception] | None = None
+        if fulfilled and not meta.is_being_deleted(cached):
+            failure = await self._manage(key, cached, owned)
+        told = (failure[0], str(failure[1])) if failure else None
+        await self._update_status(cached, status(cached, owned, told))
+        self._look_when_available(key, cached, owned)
+        if failure:
+            raise failure[1]
+
+    def _look_when_available(self, key: Key, owner: Object, owned: Sequence[Object]) -> None:
+        min_ready = owner["spec"].get("minReadySeconds") or 0
+        now = datetime.now(UTC)
+        waits = [pods.seconds_until_available(pod, min_ready, now) for pod in owned]
+        if pending := [seconds for seconds in waits if seconds > 0]:
+            self.queue.add_after(key, min(pending))
+
+    async def _update_status(self, owner: Object, made: Object) -> None:
+        if made != (owner.get("status") or {}):
+            await self.client.update_status(self.resource, {**owner, "status": made})
+
+    async def _manage(
+        self, key: Key, owner: Object, owned: Sequence[Object]
+    ) -> tuple[str, Exception] | None:
+        """The reason and the failure, if there was one."""
+        active = [pod for pod in owned if pods.is_active(pod)]
+        wanted = owner["spec"].get("replicas")
+        missing = (1 if wanted is None else wanted) - len(active)
+        if missing > 0:
+            failure = await self._create(key, owner, min(missing, BURST_REPLICAS))
+            return ("FailedCreate", failure) if failure else None
+        if missing < 0:
+            count = min(-missing, BURST_REPLICAS)
+            failure = await self._delete(
+                key, owner, pods.first_to_go(active, self._related(owner, active), count)
+            )
+            return ("FailedDelete", failure) if failure else None
+        return None
+
+    def _related(self, owner: Object, active: Sequence[Object]) -> Sequence[Object]:
+        """Pods of all that the owner's own controller has: for a Deployment, old and new ones."""
+        reference = meta.controller_of(owner)
+        if reference is None:
+            return active
+        found: list[Object] = []
+        for other in self.objects.lister.list(meta.namespace(owner)):
+            theirs = meta.controller_of(other)
+            if theirs is not None and theirs["uid"] == reference["uid"]:
+                found += self._pods.indexer.by_index(pods.CONTROLLER_INDEX, meta.uid(other))
+        return found
+
+    async def _create(self, key: Key, owner: Object, count: int) -> Exception | None:
+        pod = pod_from_template(owner)
+        self._expectations.expect(key, creations=count)
+
+        async def create() -> None:
+            try:
+                created = await self.client.create(resources.PODS, pod, meta.namespace(owner))
+            except _FAILURES as error:
+                self._expectations.creation_observed(key)
+                if not (isinstance(error, errors.StatusError) and is_terminating(error)):
+                    self._tell(owner, "FailedCreate", f"Error creating: {error}", events.WARNING)
+                    raise
+            else:
+                self._tell(owner, "SuccessfulCreate", f"Created pod: {meta.name(created)}")
+
+        tried, failure = await slow_start(count, create)
+        # What was not even tried will not be seen either.
+        self._expectations.creation_observed(key, count - tried)
+        return failure
+
+    async def _delete(self, key: Key, owner: Object, doomed: Sequence[Object]) -> Exception | None:
+        self._expectations.expect(key, deletions=map(meta.uid, doomed))
+
+        async def delete(pod: Object) -> None:
+            name = meta.name(pod)
+            try:
+                await self.client.delete(resources.PODS, name, meta.namespace(pod))
+            except _FAILURES as error:
+                self._expectations.deletion_observed(key, meta.uid(pod))
+                if isinstance(error, errors.StatusError) and error.reason == errors.NOT_FOUND:
+                    return
+                self._tell(owner, "FailedDelete", f"Error deleting: {error}", events.WARNING)
+                raise
+            self._tell(owner, "SuccessfulDelete", f"Deleted pod: {name}")
+
+        done = await asyncio.gather(*map(delete, doomed), return_exceptions=True)
+        return first_failure(done)
+
+    def _tell(self, owner: Object, reason: str, message: str, type: str = events.NORMAL) -> None:
+        self.context.recorder.event(owner, type, reason, message)
+
+
+class ReplicationControllerController(ReplicaSetController):
+    name = "replicationcontroller-controller"
+    resource = resources.REPLICATION_CONTROLLERS
+    kind = ("v1", "ReplicationController")
+
+    def selector(self, owner: Object) -> labels.Selector:
+        selector = owner["spec"].get("selector")
+        # An empty one selects nothing here, for it could not be told from none.
+        return labels.from_set(selector) if selector else labels.NOTHING
+
+
+def pod_from_template(owner: Object) -> Object:
+    """A Pod as the owner's template says, in its charge."""
+    template = owner["spec"]["template"]
+    named = template.get("metadata") or {}
+    metadata = {key: named[key] for key in ("labels", "annotations", "finalizers") if key in named}
+    metadata["generateName"] = f"{meta.name(owner)}-"
+    metadata["ownerReferences"] = [meta.controller_reference(owner)]
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
+
+
+async def slow_start(
+    count: int, act: Callable[[], Awaitable[None]]
+) -> tuple[int, Exception | None]:
+    """Act `count` times, in batches of 1, 2, 4 … each at once, up to the first batch with a
+    failure: what a quota refuses, it refuses a few times and not five hundred. Answers how often
+    it was tried, and the failure."""
+    tried, batch = 0, 1
+    while tried < count:
+        size = min(batch, count - tried)
+        done = await asyncio.gather(*(act() for _ in range(size)), return_exceptions=True)
+        tried += size
+        if failure := first_failure(done):
+            return tried, failure
+        batch *= 2
+    return tried, None
+
+
+def first_failure(results: Sequence[object]) -> Exception | None:
+    """Of what gather returned; raises what is no failure but a mistake."""
+    found: Exception | None = None
+    for result in results:
+        if isinstance(result, BaseException):
+            if not isinstance(result, _FAILURES):
+                raise result
+            found = found or result
+    return found
