@@ -67,8 +67,8 @@ def as_asgi(handler: Handler) -> ASGIApp:
         elif scope["type"] == "lifespan":
             await _lifespan(receive, send)
         else:
-            # Streams to containers come with their subresources.
-            await send({"type": "websocket.close", "code": 1011})
+            # The server gives WebSockets out as requests that ask for an upgrade.
+            raise RuntimeError(f"no ASGI scope of this server: {scope['type']}")
 
     return app
 

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, Protocol
 
 from pyk8s.apimachinery import errors
 from pyk8s.auth.user import UserInfo
@@ -22,12 +22,33 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 CLIENT_CERTIFICATE = "pyk8s.client_certificate"
 ON_DISCONNECT = "pyk8s.on_disconnect"
 
+# In scope["extensions"] of a request that asks for an upgrade of its connection, where the
+# protocol can be left: an async function without arguments that gives a Duplex. To be called
+# once, after the body was read and before anything was answered.
+UPGRADE = "pyk8s.upgrade"
+
 # Upstream: MaxRequestBodyBytes, twice what etcd takes in one request.
 BODY_BYTES_MAX = 3 * 1024 * 1024
 
 
 class ClientDisconnected(Exception):
     """The client went away before its request was complete; nobody is left to answer."""
+
+
+class Duplex(Protocol):
+    """A connection as bare bytes. What the app does not read makes the client wait."""
+
+    async def read(self) -> bytes:
+        """What has come, at least a byte; empty when the client is gone or has ended."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Returns when the client has taken enough for more to be worth making."""
+        ...
+
+    def close(self) -> None:
+        """What is written already still goes out."""
+        ...
 
 
 class Request:
