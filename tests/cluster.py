@@ -45,6 +45,9 @@ SECONDS_MAX = 30.0
 REUSE_SECONDS_MAX = 60.0
 _POLL_SECONDS = 0.01
 
+# Less than any server keeps a connection that nobody uses.
+_IDLE_SECONDS_MAX = 30.0
+
 _PROMISE = "export KUBECONFIG="
 
 Object = dict[str, Any]

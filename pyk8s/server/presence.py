@@ -78,6 +78,10 @@ class Addresses:
             raise translate.status_error(error, _MASTER_LEASES, "", "list") from error
         return [item.key.rpartition("/")[2] for item in found.items]
 
+    async def are_shared(self) -> bool:
+        """Whether there is another server. Raises StatusError."""
+        return any(address != self._own for address in await self.list())
+
     async def release(self) -> None:
         """Raises StatusError."""
         try:
@@ -127,10 +131,16 @@ class Presence:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         try:
             async with asyncio.timeout(_GOODBYE_SECONDS_MAX):
-                await self._addresses.release()
-                await self._reconcile()
+                await self._leave()
         except (errors.StatusError, TimeoutError) as error:
             _log.warning("still among the endpoints of Service kubernetes: %s", error)
+
+    async def _leave(self) -> None:
+        """The last one just goes: nobody is left to be led elsewhere, and a write now would be
+        history that its successor has not seen, so that clients could not resume."""
+        if await self._addresses.are_shared():
+            await self._addresses.release()
+            await self._reconcile()
 
 
 async def _repeat(step: Callable[[], Awaitable[None]], interval_seconds: float) -> None:

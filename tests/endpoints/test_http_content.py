@@ -185,7 +185,7 @@ def test_field_validation_of_a_patch(http: Http, one: str) -> None:
     headers = {"Content-Type": "application/merge-patch+json"}
     patch = {"dat": {}}
     refused = http("PATCH", f"{one}?fieldValidation=Strict", patch, headers).json()
-    assert refused["code"] == 400
+    assert refused["code"] == 422
     assert 'unknown field "dat"' in refused["message"]
 
 
