@@ -1,22 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """One client connection: its bytes, its timers, the tasks of its requests.
 
-Takes the place of hypercorn's TCPServer. Both ends of every wait are bounded: a connection that
-is idle too long is closed, one that takes nothing for too long is cut.
+    transport --data_received, pause_writing--> Connection --receive, lost--> HTTP1 or HTTP2
+    transport <----write, pause_reading-------- Connection <---write, drain-- HTTP1 or HTTP2
+
+Sits on the transport itself, without asyncio's streams: what arrives is parsed where it arrives.
+Both ends of every wait are bounded: a connection that is idle too long is closed, one that takes
+nothing for too long is cut.
 """
 
 from __future__ import annotations
 
 import asyncio
 import ssl
+import time
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, cast
-
-from hypercorn.app_wrappers import ASGIWrapper
-from hypercorn.asyncio.task_group import TaskGroup
-from hypercorn.asyncio.worker_context import WorkerContext
-from hypercorn.config import Config
-from hypercorn.events import Closed, Event, RawData, Updated
-from hypercorn.typing import ConnectionState
 
 from pyk8s.endpoints.request import CLIENT_CERTIFICATE
 from pyk8s.server.http1 import HTTP1
@@ -26,113 +25,147 @@ from pyk8s.server.stream import Header, Scope, Stream, path_of
 if TYPE_CHECKING:
     from pyk8s.server.serving import Server
 
-READ_BYTES_MAX = 64 * 1024
+# Written and not yet taken by the peer, before senders have to wait. A transport's own default
+# for TLS is eight times as much, which is dear with a thousand watches.
+UNSENT_BYTES_MAX = 64 * 1024
 
 
-class Connection:
-    """Made per accepted connection; `run` returns when it is over and all its requests are."""
+class Connection(asyncio.Protocol):
+    """Made per accepted connection. It counts as open until the transport is gone and the last
+    of its requests has ended."""
 
-    def __init__(
-        self, server: Server, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    def __init__(self, server: Server) -> None:
         self._server = server
-        self._reader = reader
-        self._writer = writer
-        self._protocol: HTTP1 | HTTP2 | None = None
         self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport
+        self._protocol: HTTP1 | HTTP2
+        self._tasks: set[asyncio.Task[None]] = set()
         self._idle_timer: asyncio.TimerHandle | None = None
         self._idle_since: float | None = self._loop.time()
-        self.running = 0
-        self.config: Config = server.config
-        self.context: WorkerContext = server.context
-        self.wrapped_app = ASGIWrapper(cast(Any, server.app))
-        self.state = ConnectionState(server.state)
+        # While the transport takes no more: who waits for it, and the timer that gives up.
+        self._writable: asyncio.Future[None] | None = None
+        self._stall_timer: asyncio.TimerHandle | None = None
+        self._unsent_bytes = 0
+        self._lost = False
+        self._reading = True
         self.stall_seconds_max = server.options.stall_seconds_max
         self.requests_max = server.options.requests_per_connection_max
-        self.client = _address(writer.get_extra_info("peername"))
-        self.server = _address(writer.get_extra_info("sockname"))
-        self._extensions = _tls_extensions(writer.get_extra_info("ssl_object"))
-        self.tasks = TaskGroup(self._loop)
 
     @property
     def stopping(self) -> bool:
         return self._server.stopping.is_set()
 
-    async def run(self) -> None:
-        try:
-            async with self.tasks:
-                ssl_object = self._writer.get_extra_info("ssl_object")
-                is_http2 = ssl_object is not None and ssl_object.selected_alpn_protocol() == "h2"
-                self._protocol = HTTP2(self) if is_http2 else HTTP1(self)
-                self._watch_idleness()
-                await self._protocol.initiate()
-                await self._read()
-        finally:
-            if self._idle_timer is not None:
-                self._idle_timer.cancel()
-            self._writer.close()
+    @property
+    def running(self) -> int:
+        """How many requests are being served."""
+        return len(self._tasks)
 
-    async def _read(self) -> None:
-        assert self._protocol is not None
-        try:
-            while data := await self._reader.read(READ_BYTES_MAX):
-                await self._protocol.handle(RawData(data))
-        except (OSError, ssl.SSLError):
-            pass
-        finally:
-            await self._protocol.handle(Closed())
+    # --- asyncio.Protocol
 
-    async def send(self, event: Event) -> None:
-        """What the protocol tells the connection. Suspends while the peer takes nothing."""
-        if isinstance(event, RawData):
-            self._writer.write(event.data)
-            if self._writer.transport.get_write_buffer_size():
-                await self._drain()
-        elif isinstance(event, Closed):
-            self.close()
-        elif isinstance(event, Updated):
-            if event.idle:
-                self.mark_idle()
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(UNSENT_BYTES_MAX)
+        self._client = _address(transport.get_extra_info("peername"))
+        self._address = _address(transport.get_extra_info("sockname"))
+        ssl_object = transport.get_extra_info("ssl_object")
+        self._extensions = _tls_extensions(ssl_object)
+        self._server.opened(self)
+        is_http2 = ssl_object is not None and ssl_object.selected_alpn_protocol() == "h2"
+        self._protocol = HTTP2(self) if is_http2 else HTTP1(self)
+        self._watch_idleness()
+        self._protocol.initiate()
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._protocol.receive(data)
+        except Exception:
+            # The boundary where a fault in protocol code ends: this connection is lost.
+            self._server.log_fault(self._client)
+            self.abort()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._lost = True
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+        self.resume_writing()
+        self._protocol.lost()
+        self._count_out()
+
+    def pause_writing(self) -> None:
+        self._writable = self._loop.create_future()
+        self._unsent_bytes = self._transport.get_write_buffer_size()
+        self._stall_timer = self._loop.call_later(self.stall_seconds_max, self._check_stall)
+        self._protocol.unsent(True)
+
+    def resume_writing(self) -> None:
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None
+        if self._writable is not None:
+            self._writable.set_result(None)
+            self._writable = None
+            self._protocol.unsent(False)
+
+    def _check_stall(self) -> None:
+        before, self._unsent_bytes = self._unsent_bytes, self._transport.get_write_buffer_size()
+        if self._unsent_bytes >= before:
+            self.abort()
+        else:
+            self._stall_timer = self._loop.call_later(self.stall_seconds_max, self._check_stall)
+
+    # --- what the protocols write and read
+
+    @property
+    def unwritable(self) -> bool:
+        """Whether `drain` would wait."""
+        return self._writable is not None
+
+    def write(self, data: bytes) -> None:
+        if not self._lost:
+            self._transport.write(data)
+
+    def write_parts(self, parts: list[bytes]) -> None:
+        """As `write`, for what is too large to be copied."""
+        if not self._lost:
+            self._transport.writelines(parts)
+
+    async def drain(self) -> None:
+        """Returns when the peer has taken what there was, or is gone."""
+        while self._writable is not None:
+            await asyncio.shield(self._writable)
+
+    def read_on(self, wanted: bool) -> None:
+        """Whether more is to be read from the peer now."""
+        if wanted is not self._reading and not self._transport.is_closing():
+            self._reading = wanted
+            if wanted:
+                self._transport.resume_reading()
             else:
-                self.mark_busy()
+                self._transport.pause_reading()
 
-    def write_nowait(self, data: bytes) -> None:
-        """For a few bytes that must not wait."""
-        if data and not self._writer.is_closing():
-            self._writer.write(data)
-
-    async def _drain(self) -> None:
-        transport = self._writer.transport
-        pending = transport.get_write_buffer_size()
-        while True:
-            try:
-                async with asyncio.timeout(self.stall_seconds_max):
-                    await self._writer.drain()
-                return
-            except TimeoutError:
-                previous, pending = pending, transport.get_write_buffer_size()
-                if pending >= previous:
-                    transport.abort()
-                    return
-            except (OSError, ssl.SSLError):
-                return
+    # --- requests
 
     def serve(self, stream: Stream) -> None:
         """Start the app on a request."""
-        self.running += 1
-        self.tasks.spawn(self._serve, stream)
+        self._tasks.add(self._loop.create_task(self._serve(stream)))
 
     async def _serve(self, stream: Stream) -> None:
         try:
             await stream.run(self._server.app)
         finally:
-            self.running -= 1
+            self._tasks.discard(cast(Any, asyncio.current_task()))
+            if self._lost:
+                self._count_out()
+
+    def _count_out(self) -> None:
+        if self._lost and not self._tasks:
+            self._server.ended(self)
 
     def scope(self, method: str, target: bytes, http_version: str, headers: list[Header]) -> Scope:
         path, raw_path, query_string = path_of(target)
         return {
             "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "asgi": _ASGI,
             "http_version": http_version,
             "method": method,
             "scheme": "https",
@@ -141,11 +174,21 @@ class Connection:
             "query_string": query_string,
             "root_path": "",
             "headers": headers,
-            "client": self.client,
-            "server": self.server,
+            "client": self._client,
+            "server": self._address,
             "state": self._server.state,
-            "extensions": dict(self._extensions),
+            "extensions": self._extensions.copy(),
         }
+
+    def response_headers(self) -> tuple[Header, ...]:
+        """What every answer carries."""
+        return (_clock.header(),)
+
+    def date_line(self) -> bytes:
+        """The same as a line of HTTP/1.1."""
+        return _clock.line()
+
+    # --- idleness and the end
 
     def mark_busy(self) -> None:
         self._idle_since = None
@@ -169,24 +212,55 @@ class Connection:
         """Finish what is being served; close at once if that is nothing."""
         if self._idle_since is not None:
             self._close_idle()
-        elif isinstance(self._protocol, HTTP2):
+        else:
             self._protocol.say_goodbye()
 
     def _close_idle(self) -> None:
-        if isinstance(self._protocol, HTTP2):
-            self._protocol.say_goodbye()
+        self._protocol.say_goodbye()
         self.close()
 
     def close(self) -> None:
         """What is written already still goes out."""
-        self._writer.close()
+        self._transport.close()
 
     def close_soon(self) -> None:
         """After what the protocol is about to write in this turn of the loop."""
         self._loop.call_soon(self.close)
 
     def abort(self) -> None:
-        self._writer.transport.abort()
+        self._transport.abort()
+
+    def cancel(self) -> None:
+        """Give up on everything here."""
+        self.abort()
+        for task in self._tasks:
+            task.cancel()
+
+
+class _Clock:
+    """The Date header, made once a second."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._date = b""
+        self._line = b""
+
+    def header(self) -> Header:
+        self.line()
+        return b"date", self._date
+
+    def line(self) -> bytes:
+        now = int(time.time())
+        if now != self._second:
+            self._second = now
+            self._date = formatdate(now, usegmt=True).encode()
+            self._line = b"date: " + self._date + b"\r\n"
+        return self._line
+
+
+_clock = _Clock()
+
+_ASGI = {"version": "3.0", "spec_version": "2.3"}
 
 
 def _address(name: Any) -> tuple[str, int] | None:

@@ -1,13 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """HTTP/2 on one connection: many requests at a time, each with its own flow control.
 
-Written on the `h2` library instead of hypercorn's protocol, whose buffers keep growing for a
-peer that opens no window, whose waiting writers are forgotten when the connection breaks, which
-fails the whole connection over data for a request that is answered already, and which leaves a
-broken-off answer open for ever.
-
-A writer takes from the window what there is and waits for the rest: nothing is buffered here.
-A request's body opens the window again only as the app reads it.
+Written on the `h2` library, which knows the protocol and does no I/O. A writer takes from the
+window what there is and waits for the rest: nothing is buffered here. A request's body opens the
+window again only as the app reads it. A peer that does not read is not read from either.
 """
 
 from __future__ import annotations
@@ -21,7 +17,6 @@ import h2.events
 import h2.exceptions
 import h2.settings
 from h2.config import H2Configuration
-from hypercorn.events import Closed, Event, RawData
 from hyperframe.frame import GoAwayFrame
 
 from pyk8s.server.stream import Header, Stream
@@ -63,29 +58,35 @@ class HTTP2:
         )
         self._h2.decoder.max_header_list_size = HEADER_LIST_BYTES_MAX
 
-    async def initiate(self) -> None:
+    def initiate(self) -> None:
         self._h2.initiate_connection()
         self._h2.increment_flow_control_window(CONNECTION_WINDOW_BYTES - 65535)
-        await self._flush()
+        self._flush()
 
-    async def handle(self, event: Event) -> None:
-        if isinstance(event, RawData):
-            try:
-                events = self._h2.receive_data(event.data)
-            except h2.exceptions.ProtocolError:
-                # What is to be said about it stands in the buffer already.
-                await self._break_off()
-                return
-            for received in events:
-                self._dispatch(received)
-            await self._flush()
-        elif isinstance(event, Closed):
+    def receive(self, data: bytes) -> None:
+        try:
+            events = self._h2.receive_data(data)
+        except h2.exceptions.ProtocolError:
+            # What is to be said about it stands in the buffer already.
             self._close_all()
+            self._flush()
+            self._owner.close()
+            return
+        for received in events:
+            self._dispatch(received)
+        self._flush()
+
+    def lost(self) -> None:
+        self._close_all()
+
+    def unsent(self, waiting: bool) -> None:
+        """What the peer is told in answer to what it sends has to be taken as well."""
+        self._owner.read_on(not waiting)
 
     def say_goodbye(self) -> None:
         """Ask the client to open no more requests here; those it has are finished."""
         frame = GoAwayFrame(0, last_stream_id=self._h2.highest_inbound_stream_id, error_code=0)
-        self._owner.write_nowait(frame.serialize())
+        self._owner.write(frame.serialize())
 
     def _dispatch(self, event: h2.events.Event) -> None:
         match event:
@@ -145,22 +146,23 @@ class HTTP2:
         if self._closed:
             return
         self._h2.acknowledge_received_data(size, stream.stream_id)
-        self._owner.write_nowait(self._h2.data_to_send())
+        self._flush()
 
     async def respond(self, stream: Stream, body: bytes, more: bool) -> None:
         if stream.stream_id not in self._streams:
             return
         headers = [(b":status", b"%d" % stream.status)]
-        headers += stream.headers + self._owner.config.response_headers("h2")
+        headers += stream.headers
+        headers += self._owner.response_headers()
         ends = not more and not body
         self._h2.send_headers(stream.stream_id, headers, end_stream=ends)
         if ends:
             self._finish(stream)
-            await self._flush()
+            await self._flush_and_drain()
         elif body:
             await self.write(stream, body, more)
         else:
-            await self._flush()
+            await self._flush_and_drain()
 
     async def write(self, stream: Stream, body: bytes, more: bool) -> None:
         stream_id = stream.stream_id
@@ -172,13 +174,13 @@ class HTTP2:
                 sent += taken
                 if sent == len(body) and not more:
                     self._finish(stream)
-                await self._flush()
+                await self._flush_and_drain()
             else:
                 await self._window(stream_id)
         if not body and not more and stream_id in self._streams:
             self._h2.end_stream(stream_id)
             self._finish(stream)
-            await self._flush()
+            await self._flush_and_drain()
 
     def _send_some(self, stream_id: int, body: bytes, start: int, more: bool) -> int:
         """Frames as far as the window and one write reach; how many bytes that were."""
@@ -201,13 +203,13 @@ class HTTP2:
         except TimeoutError:
             self._drop(stream_id)
             self._h2.reset_stream(stream_id, h2.errors.ErrorCodes.CANCEL)
-            await self._flush()
+            await self._flush_and_drain()
 
     async def abandon(self, stream: Stream) -> None:
         if stream.stream_id in self._streams:
             self._h2.reset_stream(stream.stream_id, h2.errors.ErrorCodes.INTERNAL_ERROR)
             self._forget(stream.stream_id)
-            await self._flush()
+            await self._flush_and_drain()
 
     def _finish(self, stream: Stream) -> None:
         """The answer is complete. A client that is still sending is told to stop."""
@@ -242,20 +244,20 @@ class HTTP2:
             for opened in self._windows.values():
                 opened.set()
 
-    async def _break_off(self) -> None:
-        self._close_all()
-        await self._flush()
-        self._owner.close()
-
     def _close_all(self) -> None:
         self._closed = True
         for stream_id in list(self._streams):
             self._drop(stream_id)
 
-    async def _flush(self) -> None:
+    def _flush(self) -> None:
         data = self._h2.data_to_send()
         if data:
-            await self._owner.send(RawData(data=data))
+            self._owner.write(data)
+
+    async def _flush_and_drain(self) -> None:
+        self._flush()
+        if self._owner.unwritable:
+            await self._owner.drain()
 
 
 class _Request:

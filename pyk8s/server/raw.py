@@ -12,8 +12,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from hypercorn.events import RawData
-
 if TYPE_CHECKING:
     from pyk8s.server.connection import Connection
 
@@ -29,19 +27,17 @@ class RawConnection:
         self._unread = bytearray(received)
         self._ended = False
         self._changed = asyncio.Event()
-        self._room = asyncio.Event()
+        owner.read_on(True)
 
-    async def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes) -> None:
         self._unread += data
         self._changed.set()
-        while len(self._unread) > UNREAD_BYTES_MAX and not self._ended:
-            self._room.clear()
-            await self._room.wait()
+        if len(self._unread) > UNREAD_BYTES_MAX:
+            self._owner.read_on(False)
 
     def feed_end(self) -> None:
         self._ended = True
         self._changed.set()
-        self._room.set()
 
     async def read(self) -> bytes:
         while not self._unread and not self._ended:
@@ -49,11 +45,12 @@ class RawConnection:
             await self._changed.wait()
         data = bytes(self._unread)
         self._unread.clear()
-        self._room.set()
+        self._owner.read_on(True)
         return data
 
     async def write(self, data: bytes) -> None:
-        await self._owner.send(RawData(data))
+        self._owner.write(data)
+        await self._owner.drain()
 
     def close(self) -> None:
         self.feed_end()

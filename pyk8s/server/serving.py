@@ -4,8 +4,7 @@
     stop:  no new connection -> `stopping` is set, `on_stopping` ends the watches ->
            idle connections close, busy ones finish -> what is left after the grace is cut
 
-hypercorn does the protocols' work; what it does not do well enough for long watches stands in
-connection, http1, http2 and stream.
+A connection speaks HTTP/1.1 or HTTP/2, as ALPN found out; see connection, http1 and http2.
 """
 
 from __future__ import annotations
@@ -18,9 +17,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hypercorn.asyncio.worker_context import WorkerContext
-from hypercorn.config import Config
-
 from pyk8s.server.connection import Connection
 from pyk8s.server.listener import BACKLOG
 from pyk8s.server.listener import listen as listen
@@ -30,9 +26,6 @@ logger = logging.getLogger(__name__)
 
 # In scope["state"]: an asyncio.Event that is set when the server begins to stop.
 STOPPING = "stopping"
-
-# Go's DefaultMaxHeaderBytes, which kube-apiserver keeps; more is 431.
-HEADER_BYTES_MAX = 1024 * 1024
 
 
 class ServingError(Exception):
@@ -67,12 +60,12 @@ class Server:
         self.options = options or ServerOptions()
         self.stopping = asyncio.Event()
         self.state: dict[str, Any] = {STOPPING: self.stopping}
-        self.config = _config()
-        self.context = WorkerContext(None)
         self._tls = tls
         self._on_stopping = on_stopping
         self._servers: list[asyncio.Server] = []
-        self._connections: dict[asyncio.Task[Any], Connection] = {}
+        self._connections: set[Connection] = set()
+        self._empty = asyncio.Event()
+        self._empty.set()
 
     @property
     def connections(self) -> int:
@@ -81,9 +74,10 @@ class Server:
 
     async def start(self, listener: socket.socket) -> None:
         """Accept on a listening socket; may be called for several."""
+        loop = asyncio.get_running_loop()
         self._servers.append(
-            await asyncio.start_server(
-                self._accept,
+            await loop.create_server(
+                lambda: Connection(self),
                 sock=listener,
                 ssl=self._tls,
                 backlog=BACKLOG,
@@ -98,38 +92,40 @@ class Server:
         for server in self._servers:
             server.close()
         self.stopping.set()
-        await self.context.terminated.set()
         if self._on_stopping is not None:
             self._on_stopping()
-        for connection in list(self._connections.values()):
+        for connection in list(self._connections):
             connection.begin_stop()
-        if self._connections:
-            await asyncio.wait(list(self._connections), timeout=self.options.grace_seconds)
-        rest = dict(self._connections)
-        for task, connection in rest.items():
-            connection.abort()
-            task.cancel()
-        if rest:
-            await asyncio.wait(list(rest), timeout=1.0)
+        if await self._emptied(self.options.grace_seconds):
+            return
+        for connection in list(self._connections):
+            connection.cancel()
+        await self._emptied(1.0)
 
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        connection = Connection(self, reader, writer)
-        self._connections[task] = connection
+    async def _emptied(self, seconds: float) -> bool:
         try:
-            if self.stopping.is_set():
-                connection.close()
-                return
-            await connection.run()
-        except asyncio.CancelledError:
-            # Only `stop` cancels, and it is through with this connection.
-            pass
-        except Exception:
-            # The boundary where a fault in protocol code ends: this connection is lost.
-            logger.exception("a connection failed: client=%s", connection.client)
-        finally:
-            del self._connections[task]
+            async with asyncio.timeout(seconds):
+                await self._empty.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    # --- what connections tell
+
+    def opened(self, connection: Connection) -> None:
+        self._connections.add(connection)
+        self._empty.clear()
+        if self.stopping.is_set():
+            connection.close()
+
+    def ended(self, connection: Connection) -> None:
+        self._connections.discard(connection)
+        if not self._connections:
+            self._empty.set()
+
+    def log_fault(self, client: tuple[str, int] | None) -> None:
+        """For use where the exception is caught."""
+        logger.exception("a connection failed: client=%s", client)
 
 
 def tls_context(cert_file: str, key_file: str, client_ca_file: str = "") -> ssl.SSLContext:
@@ -174,12 +170,3 @@ def _load(load: Callable[..., None], *files: str) -> None:
         raise ServingError(f"cannot use {names} for TLS: {reason}") from error
     except OSError as error:
         raise ServingError(f"cannot read {names}: {error.strerror}") from error
-
-
-def _config() -> Config:
-    config = Config()
-    config.accesslog = None
-    config.errorlog = logger
-    config.include_server_header = False
-    config.h11_max_incomplete_size = HEADER_BYTES_MAX
-    return config

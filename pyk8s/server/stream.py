@@ -4,9 +4,9 @@
     protocol --feed, feed_end, disconnect--> Stream --receive--> app
     protocol <------respond, write---------- Stream <---send---- app
 
-What hypercorn's own stream does otherwise: a body that the app does not read never blocks the
-connection, a head that states its length leaves together with its body, and the app can be told
-of a lost client without a task that waits for it.
+A body that the app does not read never blocks the connection, a head that states its length
+leaves together with its body, and the app can be told of a lost client without a task that waits
+for it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import enum
 import logging
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 from urllib.parse import unquote_to_bytes
 
@@ -59,6 +59,10 @@ class State(enum.Enum):
     DONE = enum.auto()
 
 
+# Looking a member up in its class costs more than all else that is done with it.
+_REQUEST, _HEAD_HELD, _RESPONSE, _, _DONE = State
+
+
 class Stream:
     """Lives from the request's head to the end of the answer or the loss of the client.
 
@@ -66,25 +70,44 @@ class Stream:
     `receive` says http.disconnect.
     """
 
+    __slots__ = (
+        "_body",
+        "_callbacks",
+        "_end_delivered",
+        "_sender",
+        "_waiter",
+        "disconnected",
+        "headers",
+        "length",
+        "request_ended",
+        "scope",
+        "state",
+        "status",
+        "stream_id",
+        "unread_bytes",
+    )
+
     def __init__(self, sender: Sender, stream_id: int, scope: Scope) -> None:
         self.stream_id = stream_id
         self.scope = scope
-        self.state = State.REQUEST
+        self.state = _REQUEST
         self.status = 0
         self.headers: list[Header] = []
+        # What the answer's Content-Length says, None without one.
+        self.length: int | None = None
         self.disconnected = False
         self.request_ended = False
         self.unread_bytes = 0
         self._sender = sender
         self._body: list[bytes] = []
         self._end_delivered = False
-        self._changed = asyncio.Event()
+        self._waiter: asyncio.Future[None] | None = None
         self._callbacks: list[Callable[[], None]] = []
         scope["extensions"][ON_DISCONNECT] = self.on_disconnect
 
     @property
     def over(self) -> bool:
-        return self.disconnected or self.state is State.DONE
+        return self.disconnected or self.state is _DONE
 
     def feed(self, data: bytes) -> None:
         """More of the request's body. What nobody will read any more is dropped."""
@@ -93,11 +116,11 @@ class Stream:
             return
         self._body.append(data)
         self.unread_bytes += len(data)
-        self._changed.set()
+        self._wake()
 
     def feed_end(self) -> None:
         self.request_ended = True
-        self._changed.set()
+        self._wake()
 
     def disconnect(self) -> None:
         """The client is gone. Wakes whoever waits to receive."""
@@ -125,7 +148,8 @@ class Stream:
         finally:
             # The scope must not keep the stream alive in a cycle.
             self.scope["extensions"].pop(ON_DISCONNECT, None)
-            await self._conclude()
+            if not self.over:
+                await self._conclude()
 
     async def receive(self) -> Message:
         while True:
@@ -133,8 +157,8 @@ class Stream:
                 return {"type": "http.disconnect"}
             if self._body or (self.request_ended and not self._end_delivered):
                 return self._next_part()
-            self._changed.clear()
-            await self._changed.wait()
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
 
     async def send(self, message: Message) -> None:
         kind = message["type"]
@@ -142,24 +166,26 @@ class Stream:
             # An app that only ever sends must not keep the loop to itself.
             await asyncio.sleep(0)
             return
-        if kind == "http.response.start" and self.state is State.REQUEST:
+        if kind == "http.response.body" and self.state in (_HEAD_HELD, _RESPONSE):
+            await self._send_body(message)
+        elif kind == "http.response.start" and self.state is _REQUEST:
             self.status = message["status"]
             self.headers = list(message.get("headers", ()))
-            if states_length(self.headers):
-                self.state = State.HEAD_HELD
+            self.length = stated_length(self.headers)
+            if self.length is not None:
+                self.state = _HEAD_HELD
             else:
-                self.state = State.RESPONSE
+                # A stream: watches rely on the head's leaving at once.
+                self.state = _RESPONSE
                 await self._sender.respond(self, b"", True)
-        elif kind == "http.response.body" and self.state in (State.HEAD_HELD, State.RESPONSE):
-            await self._send_body(message)
         else:
             raise RuntimeError(f"unexpected ASGI message {kind} in state {self.state.name}")
 
     async def _send_body(self, message: Message) -> None:
         body = b"" if self.bodiless else message.get("body", b"")
         more = message.get("more_body", False)
-        send = self._sender.respond if self.state is State.HEAD_HELD else self._sender.write
-        self.state = State.RESPONSE if more else State.DONE
+        send = self._sender.respond if self.state is _HEAD_HELD else self._sender.write
+        self.state = _RESPONSE if more else _DONE
         if not more:
             self._drop_body()
         await send(self, body, more)
@@ -176,15 +202,13 @@ class Stream:
         return self.scope["method"] == "HEAD" or self.status in (204, 304)
 
     async def _conclude(self) -> None:
-        if self.over:
-            return
-        if self.state in (State.REQUEST, State.HEAD_HELD):
-            self.status, self.headers = 500, [(b"content-length", b"0")]
-            self.state = State.DONE
+        if self.state in (_REQUEST, _HEAD_HELD):
+            self.status, self.headers, self.length = 500, [(b"content-length", b"0")], 0
+            self.state = _DONE
             self._drop_body()
             await self._sender.respond(self, b"", False)
         else:
-            self.state = State.DONE
+            self.state = _DONE
             await self._sender.abandon(self)
 
     def _next_part(self) -> Message:
@@ -194,20 +218,27 @@ class Stream:
 
     def _drop_body(self) -> None:
         self._take_body()
-        self._changed.set()
+        self._wake()
 
     def _take_body(self) -> bytes:
+        if not self._body:
+            return b""
         parts, self._body = self._body, []
         size, self.unread_bytes = self.unread_bytes, 0
-        if size:
-            self._sender.consumed(self, size)
+        self._sender.consumed(self, size)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
-def states_length(headers: Iterable[Header]) -> bool:
-    """Whether the body's length is known, so that head and body leave together. A stream states
-    none, and its head leaves at once: watches rely on it."""
-    return any(name.lower() == b"content-length" for name, _ in headers)
+
+def stated_length(headers: list[Header]) -> int | None:
+    """The length of the body as the headers state it."""
+    for name, value in headers:
+        if name == b"content-length":
+            return int(value)
+    return None
 
 
 def path_of(target: bytes) -> tuple[str, bytes, bytes]:
@@ -217,4 +248,5 @@ def path_of(target: bytes) -> tuple[str, bytes, bytes]:
         _, slash, rest = rest.partition(b"/")
         target = slash + rest or b"/"
     raw_path, _, query = target.partition(b"?")
-    return unquote_to_bytes(raw_path).decode("utf-8", "replace"), raw_path, query
+    path = unquote_to_bytes(raw_path) if b"%" in raw_path else raw_path
+    return path.decode("utf-8", "replace"), raw_path, query
