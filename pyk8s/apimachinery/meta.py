@@ -5,7 +5,7 @@ An absent field reads as its zero value, as it does upstream; nothing here chang
 except where the docstring says so.
 """
 
-import uuid
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -101,8 +101,38 @@ def is_being_deleted(obj: Object) -> bool:
 
 
 def new_uid() -> str:
-    """A random UUID in its canonical text."""
-    return str(uuid.uuid4())
+    """A random UUID (version 4) in its canonical text."""
+    return _uids.next()
+
+
+class _UIDs:
+    """UUIDs from random bytes that are fetched for many at a time, and made as text at once:
+    every request has one, and the library's way takes ten times as long."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        self._random = ""
+        self._at = 0
+
+    def next(self) -> str:
+        at = self._at
+        if at == len(self._random):
+            self._random = os.urandom(16 * _UIDS_AHEAD).hex()
+            at = 0
+        self._at = at + 32
+        h = self._random[at : at + 32]
+        variant = _VARIANT[h[16]]
+        return f"{h[:8]}-{h[8:12]}-4{h[13:16]}-{variant}{h[17:20]}-{h[20:]}"
+
+
+_UIDS_AHEAD = 256
+# Two bits of this digit say which kind of UUID it is.
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+_uids = _UIDs()
+# Parent and child must not give out the same ones.
+os.register_at_fork(after_in_child=_uids.forget)
 
 
 def mutable(obj: Object) -> dict[str, Any]:

@@ -8,7 +8,7 @@ knows the caller wins, whatever the others would say.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from pyk8s.apimachinery import errors
@@ -162,4 +162,5 @@ def with_authenticated_group(found: UserInfo) -> UserInfo:
     marks = (user.AUTHENTICATED, user.UNAUTHENTICATED)
     if found.name == user.ANONYMOUS or any(mark in found.groups for mark in marks):
         return found
-    return replace(found, groups=(*found.groups, user.AUTHENTICATED))
+    groups = (*found.groups, user.AUTHENTICATED)
+    return UserInfo(found.name, found.uid, groups, found.extra)

@@ -12,10 +12,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-import uuid
 from collections import deque
+from typing import Any
 
-from pyk8s.apimachinery import errors
+from pyk8s.apimachinery import errors, meta
 from pyk8s.auth import authenticator, authorizer
 from pyk8s.endpoints import response
 from pyk8s.endpoints.endpoint import Handler
@@ -52,7 +52,7 @@ def chain(
     request_timeout_seconds: float,
 ) -> ASGIApp:
     """The complete ASGI application around one handler."""
-    handler = with_deadline(handler, request_timeout_seconds)
+    handler = Deadline(request_timeout_seconds).filter(handler)
     handler = limit.filter(handler)
     handler = with_authorization(handler, authorize)
     handler = with_authentication(handler, authenticate)
@@ -86,7 +86,7 @@ def with_recovery(handler: Handler) -> Handler:
     nothing but its own request."""
 
     async def recover(request: Request) -> None:
-        request.audit_id = request.headers.get("audit-id") or str(uuid.uuid4())
+        request.audit_id = request.headers.get("audit-id") or meta.new_uid()
         try:
             await handler(request)
         except errors.StatusError as error:
@@ -160,21 +160,60 @@ def is_long_running(request: Request) -> bool:
     return info.verb in _LONG_RUNNING_VERBS or info.subresource in _LONG_RUNNING_SUBRESOURCES
 
 
-def with_deadline(handler: Handler, request_timeout_seconds: float) -> Handler:
-    """--request-timeout: an answer that has not begun by then is a 504."""
+class Deadline:
+    """--request-timeout: an answer that has not begun by then is a 504.
 
-    async def timed(request: Request) -> None:
-        if is_long_running(request):
-            await handler(request)
-            return
-        try:
-            async with asyncio.timeout(request_timeout_seconds):
+    All requests have the same time, so the one that began first is due first, and one timer
+    serves for all: arming and disarming one per request costs more than most of the other
+    filters together.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        # When each is due, in that order.
+        self._due: dict[asyncio.Task[Any], float] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def filter(self, handler: Handler) -> Handler:
+        async def timed(request: Request) -> None:
+            if is_long_running(request):
                 await handler(request)
-        except TimeoutError:
-            message = "request did not complete within the allotted timeout"
-            raise errors.timeout(message) from None
+                return
+            task = asyncio.current_task()
+            assert task is not None, "requests are served in tasks"
+            self._begin(task)
+            try:
+                await handler(request)
+            except asyncio.CancelledError:
+                # A task that is due is no longer listed; it may be cancelled for another
+                # reason as well, and then that counts.
+                if task in self._due or task.uncancel() > 0:
+                    raise
+                message = "request did not complete within the allotted timeout"
+                raise errors.timeout(message) from None
+            finally:
+                self._due.pop(task, None)
 
-    return timed
+        return timed
+
+    def _begin(self, task: asyncio.Task[Any]) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time() + self._seconds
+        self._due[task] = due
+        if self._timer is None:
+            self._timer = loop.call_at(due, self._expire)
+
+    def _expire(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = None
+        now = loop.time()
+        while self._due:
+            task, due = next(iter(self._due.items()))
+            if due > now:
+                self._timer = loop.call_at(due, self._expire)
+                return
+            del self._due[task]
+            task.cancel()
 
 
 class InFlightLimit:

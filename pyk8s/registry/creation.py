@@ -7,9 +7,7 @@ Pure functions over dicts that change the object they are given. Mirrors apiserv
 
 from __future__ import annotations
 
-import uuid
-
-from pyk8s.apimachinery import errors, field, names, times
+from pyk8s.apimachinery import errors, field, meta, names, times
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.registry.context import RequestContext
 from pyk8s.registry.strategy import Strategy
@@ -27,7 +25,7 @@ def fill_metadata(obj: Object) -> None:
     metadata.pop("deletionGracePeriodSeconds", None)
     metadata.pop("selfLink", None)
     metadata.pop("generation", None)
-    metadata["uid"] = str(uuid.uuid4())
+    metadata["uid"] = meta.new_uid()
     metadata["creationTimestamp"] = times.now()
     if metadata.get("generateName") and not metadata.get("name"):
         metadata["name"] = names.generate_name(metadata["generateName"])

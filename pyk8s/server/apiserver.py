@@ -149,14 +149,21 @@ class APIServer:
     def _build_stores(self) -> builder.Stores:
         stores: builder.Stores = {}
 
+        # Every create looks at a namespace, and they rarely change; what is here is only read.
+        decoded: dict[str, tuple[storage.Item, Object]] = {}
+
         async def get_namespace(name: str, fresh: bool) -> Object | None:
             try:
                 item = await stores["namespaces"].get("", name, "" if fresh else "0")
             except errors.StatusError as error:
+                decoded.pop(name, None)
                 if error.reason != errors.NOT_FOUND:
                     raise
                 return None
-            return item.object()
+            known = decoded.get(name)
+            if known is None or known[0] is not item:
+                known = decoded[name] = item, item.object()
+            return known[1]
 
         chain = admission.Chain([NamespaceLifecycle(get_namespace)])
         prefix = self._options.etcd_prefix.rstrip("/")

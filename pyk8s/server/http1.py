@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import http
 import logging
+import re
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +60,8 @@ _PHRASES = {int(status): status.phrase for status in http.HTTPStatus} | {
 _STATUS_LINES = {
     status: f"HTTP/1.1 {status} {phrase}\r\n".encode() for status, phrase in _PHRASES.items()
 }
+# A token of RFC 9110; no name of a method that anybody uses is as long.
+_method = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}(?= )").match
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _UNSUPPORTED_VERSION = 505
 
@@ -79,6 +82,8 @@ class HTTP1:
         self._target = b""
         self._headers: list[Header] = []
         self._head_bytes = 0
+        self._is_within = False
+        self._method = ""
         self._framing_bytes = 0
         # After this request nothing more is read.
         self._is_last = False
@@ -135,6 +140,7 @@ class HTTP1:
             self._ahead += ahead[start:]
 
     def _parse(self, data: bytes) -> None:
+        is_first = not self._is_within and self._current is None
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -144,10 +150,24 @@ class HTTP1:
             if not isinstance(error.__context__, _Refused):
                 raise
             self._fail(error.__context__.status)
+        except httptools.HttpParserInvalidMethodError:
+            method = _method(data) if is_first and self._current is None else None
+            if method is None:
+                self._fail(400)
+            else:
+                self._parse_as_known(method[0], data)
         except httptools.HttpParserError as error:
             self._fail(_UNSUPPORTED_VERSION if "PRI/Upgrade" in str(error) else 400)
         else:
             self._limit(len(data))
+
+    def _parse_as_known(self, method: bytes, data: bytes) -> None:
+        """A method that the parser does not know is the app's to refuse. This works where the
+        method comes in one piece, at the beginning of what is read."""
+        self._method = method.decode("ascii")
+        self._parser = httptools.HttpRequestParser(self)
+        self._is_within = False
+        self._parse(b"TRACE" + data[len(method) :])
 
     def _limit(self, size: int) -> None:
         """What arrived is bounded also where it never becomes a request or a body."""
@@ -205,6 +225,7 @@ class HTTP1:
     # --- what the parser tells
 
     def on_message_begin(self) -> None:
+        self._is_within = True
         self._headers = []
         self._latest = None
 
@@ -225,7 +246,8 @@ class HTTP1:
             if sum(len(name) + len(value) + 4 for name, value in headers) > HEADER_BYTES_MAX:
                 raise _Refused(431)
         version: str = parser.get_http_version()
-        method: str = parser.get_method().decode("ascii")
+        method: str = self._method or parser.get_method().decode("ascii")
+        self._method = ""
         is_http11 = version == "1.1"
         if not is_http11 and version != "1.0":
             raise _Refused(_UNSUPPORTED_VERSION)
@@ -268,6 +290,7 @@ class HTTP1:
             self._latest.feed(data)
 
     def on_message_complete(self) -> None:
+        self._is_within = False
         stream = self._latest
         if stream is None:
             return

@@ -83,8 +83,8 @@ REFUSED = {
     "NUL in a name": GET + b"X\0: a\r\n\r\n",
     "NUL in a value": GET + b"X: a\0b\r\n\r\n",
     "control character in a value": GET + b"X: a\x01b\r\n\r\n",
-    "unknown method": b"FOO / HTTP/1.1\r\nHost: h\r\n\r\n",
-    "method in lower case": b"get / HTTP/1.1\r\nHost: h\r\n\r\n",
+    "method in brackets": b"(GET) / HTTP/1.1\r\nHost: h\r\n\r\n",
+    "method without end": b"G" * 100 + b" / HTTP/1.1\r\nHost: h\r\n\r\n",
     "method of another protocol": b"SOURCE / ICE/1.0\r\nHost: h\r\n\r\n",
     "NUL in the method": b"G\0T / HTTP/1.1\r\nHost: h\r\n\r\n",
     "NUL in the target": b"GET /\0 HTTP/1.1\r\nHost: h\r\n\r\n",
@@ -231,6 +231,24 @@ def test_request_in_single_bytes(run, pki):
 
     run(scenario())
     assert seen == [(b"b", b"y")]
+
+
+@pytest.mark.parametrize("method", ["FROBNICATE", "get", "GETX"])
+def test_unknown_method_is_left_to_the_app(run, pki, method):
+    """It is as good a request as others, with its body, and the connection is kept."""
+
+    async def scenario():
+        async with wire.serve(echo, pki) as harness:
+            client = await harness.http1()
+            for _ in range(2):
+                await client.send(sized(5, f"{method} /a HTTP/1.1\r\nHost: h\r\n".encode()))
+                await client.send(b"hello")
+                assert await client.answer() == (200, f"{method} /a hello".encode())
+            await client.send(GET + b"\r\n")
+            assert await client.answer() == (200, b"GET / ")
+            await client.close()
+
+    run(scenario())
 
 
 def test_chunked_request(run, pki):

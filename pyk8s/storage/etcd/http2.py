@@ -149,6 +149,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._loop = asyncio.get_running_loop()
         self._buffer = b""
+        self._outgoing: list[bytes] = []
         self._streams: dict[int, Stream] = {}
         self._next_identity = 1
         self._is_leaving = False
@@ -204,6 +205,7 @@ class Connection(asyncio.Protocol):
 
     def close(self) -> None:
         if self._transport is not None:
+            self._flush()
             self._transport.close()
 
     def reset(self, stream: Stream) -> None:
@@ -349,14 +351,23 @@ class Connection(asyncio.Protocol):
         self._buffer = data[position:]
 
     def _write(self, data: bytes) -> None:
-        if self._transport is not None:
-            self._transport.write(data)
+        """At the end of this turn of the loop: the calls of all requests that are at work leave
+        in one system call, and wake etcd once."""
+        if not self._outgoing:
+            self._loop.call_soon(self._flush)
+        self._outgoing.append(data)
+
+    def _flush(self) -> None:
+        outgoing, self._outgoing = self._outgoing, []
+        if outgoing and self._transport is not None:
+            self._transport.write(b"".join(outgoing))
 
     def _fail(self, why: str) -> None:
         self._is_leaving = True
         for stream in list(self._streams.values()):
             self._end(stream, RpcError(UNAVAILABLE, why))
         if self._transport is not None:
+            self._flush()
             self._transport.abort()
 
     def _grant(self, identity: int, size: int) -> None:
