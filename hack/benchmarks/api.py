@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Load on an API server: creates, gets, lists, patches, a watch fan-out.
+"""Load on an API server: creates, gets, lists, patches, applies, a watch fan-out, deletes.
 
 Every phase runs for a fixed number of requests over a fixed number of connections and prints
-requests per second with p50 and p99 in milliseconds. Everything it makes is in one namespace,
-which it empties at the end.
+requests per second with p50 and p99 in milliseconds, and as a multiple of R: what a bare app of
+the same body answers on stock hypercorn in the same run. Everything it makes is in one namespace,
+which it empties of pods at the end. One process makes the load, so it wants a core of its own.
 """
 
 from __future__ import annotations
@@ -12,32 +13,26 @@ import argparse
 import asyncio
 import contextlib
 import json
-import os
 import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from pathlib import Path
 
 import uvloop
 
+from hack.benchmarks import floor
+from hack.benchmarks.fanout import fan_out
 from hack.benchmarks.http import Connection, Target, target_of
+from hack.benchmarks.report import Figure, Report, rate
 
 NAMESPACE = "bench"
-_PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
+PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
+
+MERGE = "application/merge-patch+json"
+APPLY = "application/apply-patch+yaml"
 
 Job = Callable[[Connection, int], Awaitable[tuple[int, bytes]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    name: str
-    per_second: float
-    p50_ms: float
-    p99_ms: float
-
-    def row(self) -> str:
-        return f"{self.name:<36}{self.per_second:>12,.0f}/s{self.p50_ms:>10.2f}{self.p99_ms:>10.2f}"
 
 
 def pod(index: int) -> dict:
@@ -68,7 +63,7 @@ def pod(index: int) -> dict:
     }
 
 
-async def phase(name: str, target: Target, job: Job, *, requests: int, connections: int) -> Result:
+async def phase(name: str, target: Target, job: Job, *, requests: int, connections: int) -> Figure:
     """Run `requests` jobs, spread over the connections; an answer over 299 ends the run."""
     opened = [await Connection.open(target) for _ in range(connections)]
     indexes = iter(range(requests))
@@ -89,58 +84,10 @@ async def phase(name: str, target: Target, job: Job, *, requests: int, connectio
     seconds = time.perf_counter() - began
     for connection in opened:
         connection.close()
-    return _result(name, requests / seconds, latencies)
+    return rate(name, requests / seconds, latencies)
 
 
-def _result(name: str, per_second: float, latencies: list[float]) -> Result:
-    latencies.sort()
-    p50 = latencies[len(latencies) // 2] * 1000
-    p99 = latencies[int(len(latencies) * 0.99)] * 1000
-    return Result(name, per_second, p50, p99)
-
-
-async def fan_out(target: Target, *, watchers: int, writes: int) -> Result:
-    """Events per second over all watchers, from the first write to the last line read; the
-    latencies are from a write's answer to the last watcher's reading it."""
-    seen = [0] * watchers
-    arrived: dict[int, float] = {}
-    done = asyncio.Event()
-    answered: list[float] = []
-
-    def reader(index: int) -> Callable[[bytes], None]:
-        def read(chunk: bytes) -> None:
-            seen[index] += chunk.count(b"\n")
-            lowest = min(seen) if index == 0 or seen[index] == writes else 0
-            if lowest and lowest not in arrived:
-                arrived[lowest] = time.perf_counter()
-            if min(seen) >= writes:
-                done.set()
-
-        return read
-
-    streams = []
-    _, body = await _once(target, "GET", f"{_PODS}?limit=1")
-    revision = json.loads(body)["metadata"]["resourceVersion"]
-    for index in range(watchers):
-        stream = await Connection.open(target)
-        stream.stream(f"{_PODS}?watch=1&resourceVersion={revision}", reader(index))
-        streams.append(stream)
-    began = time.perf_counter()
-    writer = await Connection.open(target)
-    for index in range(writes):
-        body = {"metadata": {"annotations": {"round": f"{began}-{index}"}}}
-        await _patch(writer, index % 100, body)
-        answered.append(time.perf_counter())
-    async with asyncio.timeout(60):
-        await done.wait()
-    seconds = time.perf_counter() - began
-    for stream in [*streams, writer]:
-        stream.close()
-    behind = [max(0.0, when - answered[count - 1]) for count, when in arrived.items()]
-    return _result(f"watch events, {watchers} watchers", watchers * writes / seconds, behind)
-
-
-async def _once(target: Target, method: str, path: str, body: object = None):
+async def once(target: Target, method: str, path: str, body: object = None):
     connection = await Connection.open(target)
     try:
         return await connection.request(method, path, body)
@@ -148,65 +95,99 @@ async def _once(target: Target, method: str, path: str, body: object = None):
         connection.close()
 
 
-async def _patch(connection: Connection, index: int, body: dict) -> tuple[int, bytes]:
-    return await connection.request(
-        "PATCH",
-        f"{_PODS}/pod-{index:06}",
-        body,
-        content_type="application/merge-patch+json",
-    )
+class Jobs:
+    """One request of each kind; the index says which object it is about."""
+
+    def __init__(self, pods: int) -> None:
+        self._pods = pods
+        self._bodies = [json.dumps(pod(index)).encode() for index in range(pods)]
+
+    def _path(self, index: int) -> str:
+        return f"{PODS}/pod-{index % self._pods:06}"
+
+    async def create(self, connection: Connection, index: int):
+        return await connection.request_bytes("POST", PODS, self._bodies[index])
+
+    async def get(self, connection: Connection, index: int):
+        return await connection.request("GET", self._path(index))
+
+    async def get_cached(self, connection: Connection, index: int):
+        return await connection.request("GET", f"{self._path(index)}?resourceVersion=0")
+
+    async def merge_patch(self, connection: Connection, index: int):
+        body = {"metadata": {"labels": {"round": str(time.perf_counter_ns())}}}
+        return await connection.request("PATCH", self._path(index), body, content_type=MERGE)
+
+    async def status_update(self, connection: Connection, index: int):
+        message = str(time.perf_counter_ns())
+        body = {"status": {"phase": "Running", "message": message}}
+        path = f"{self._path(index)}/status"
+        return await connection.request("PATCH", path, body, content_type=MERGE)
+
+    async def apply(self, connection: Connection, index: int):
+        annotations = {"bench.example.com/round": str(time.perf_counter_ns())}
+        metadata = {"name": f"pod-{index % self._pods:06}", "annotations": annotations}
+        body = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata}
+        path = f"{self._path(index)}?fieldManager=bench&force=true"
+        return await connection.request("PATCH", path, body, content_type=APPLY)
+
+    async def delete(self, connection: Connection, index: int):
+        return await connection.request("DELETE", f"{self._path(index)}?gracePeriodSeconds=0")
+
+    def list(self, query: str) -> Job:
+        async def listed(connection: Connection, index: int):
+            return await connection.request("GET", PODS + query)
+
+        return listed
+
+    async def list_pages(self, connection: Connection, index: int):
+        token = ""
+        while True:
+            path = f"{PODS}?limit=500&continue={token}"
+            status, body = await connection.request("GET", path)
+            token = json.loads(body)["metadata"].get("continue", "") if status == 200 else ""
+            if not token:
+                return status, body
 
 
-async def run(target: Target, pods: int) -> list[Result]:
+async def run(target: Target, options: argparse.Namespace, report: Report) -> None:
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
-    await _once(target, "POST", "/api/v1/namespaces", namespace)
-    bodies = [json.dumps(pod(index)).encode() for index in range(pods)]
+    await once(target, "POST", "/api/v1/namespaces", namespace)
+    pods, jobs = options.pods, Jobs(options.pods)
 
-    async def create(connection: Connection, index: int):
-        return await connection.request_bytes("POST", _PODS, bodies[index])
+    async def measure(name: str, job: Job, requests: int, connections: int) -> None:
+        shown = f"{name}, {connections} connection{'s' if connections > 1 else ''}"
+        report.add(await phase(shown, target, job, requests=requests, connections=connections))
 
-    async def get(connection: Connection, index: int):
-        return await connection.request("GET", f"{_PODS}/pod-{index % pods:06}")
+    await measure("create pod", jobs.create, pods, 16)
+    for connections in options.connections:
+        few = max(pods // 4, pods * min(connections, 16) // 16)
+        await measure("get", jobs.get, few * 2, connections)
+        await measure("get cached", jobs.get_cached, few * 2, connections)
+        await measure("merge patch", jobs.merge_patch, few, connections)
+        await measure("status patch", jobs.status_update, few, connections)
+        await measure("apply", jobs.apply, few, connections)
+    queries = {"": "", " cached": "?resourceVersion=0", " by label": "?labelSelector=app%3Dbench"}
+    for suffix, query in queries.items():
+        await measure(f"list {pods}{suffix}", jobs.list(query), 20, 1)
+    await measure(f"list {pods} in pages", jobs.list_pages, 5, 1)
+    for watchers in options.watchers:
+        writes = max(100, min(1000, 200_000 // watchers))
+        report.add(await fan_out(target, PODS, watchers=watchers, writes=writes))
+    await measure("delete pod", jobs.delete, pods, 16)
 
-    async def get_cached(connection: Connection, index: int):
-        path = f"{_PODS}/pod-{index % pods:06}?resourceVersion=0"
-        return await connection.request("GET", path)
 
-    async def patch(connection: Connection, index: int):
-        body = {"metadata": {"labels": {"round": str(index // pods)}}}
-        return await _patch(connection, index % pods, body)
-
-    async def list_all(connection: Connection, index: int):
-        return await connection.request("GET", _PODS)
-
-    async def list_cached(connection: Connection, index: int):
-        return await connection.request("GET", f"{_PODS}?resourceVersion=0")
-
-    async def list_labelled(connection: Connection, index: int):
-        return await connection.request("GET", f"{_PODS}?labelSelector=app%3Dbench")
-
-    async def delete(connection: Connection, index: int):
-        return await connection.request("DELETE", f"{_PODS}/pod-{index:06}?gracePeriodSeconds=0")
-
-    many = {"requests": pods, "connections": 16}
-    few = {"requests": 20, "connections": 1}
-    return [
-        await phase("create pods, 16 connections", target, create, **many),
-        await phase("get, 16 connections", target, get, **many),
-        await phase("get cached, 16 connections", target, get_cached, **many),
-        await phase("merge patch, 16 connections", target, patch, **many),
-        await phase(f"list {pods} pods", target, list_all, **few),
-        await phase(f"list {pods} pods cached", target, list_cached, **few),
-        await phase(f"list {pods} pods by label", target, list_labelled, **few),
-        await fan_out(target, watchers=10, writes=300),
-        await fan_out(target, watchers=200, writes=300),
-        await phase("delete pods, 16 connections", target, delete, **many),
-    ]
+async def floors(options: argparse.Namespace, report: Report) -> None:
+    requests = options.pods * 2
+    report.add(await floor.bare_app("hypercorn", requests))
+    report.add(await floor.bare_app("pyk8s", requests))
+    report.add(await floor.etcd_transactions(options.pods))
 
 
 @contextlib.contextmanager
-def _own_server():
-    """A fresh `pyk8s up --ephemeral`, and how long it took to be ready."""
+def _own_server(report: Report):
+    """A fresh `pyk8s up --ephemeral`; notes how long it took to be ready and what it holds in
+    the end."""
     command = [sys.executable, "-m", "pyk8s", "up", "--ephemeral", "--secure-port", "0"]
     began = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -214,26 +195,42 @@ def _own_server():
         line = process.stdout.readline()
         if not line.startswith("export KUBECONFIG="):
             raise SystemExit(f"pyk8s up did not start: {line!r}")
-        print(f"{'start to ready':<36}{(time.perf_counter() - began) * 1000:>10.0f} ms")
+        report.add(Figure("start to ready", time.perf_counter() - began, "s"))
         yield line.strip().partition("=")[2]
+        report.add(Figure("resident in the end", _resident(process.pid), "MiB"))
     finally:
         process.terminate()
         process.wait()
 
 
-def main(arguments: list[str]) -> None:
+def _resident(supervisor: int) -> float:
+    """Of the API server that this supervisor runs, where /proc tells."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            if parent == supervisor and b"\0apiserver\0" in (entry / "cmdline").read_bytes():
+                status = (entry / "status").read_text()
+                return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+    return 0.0
+
+
+def parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="hack/bench api", description=__doc__)
     parser.add_argument("--kubeconfig", default="", help="the server to measure (default: ours)")
     parser.add_argument("--pods", type=int, default=3000)
+    parser.add_argument("--connections", type=int, nargs="+", default=[1, 16, 64])
+    parser.add_argument("--watchers", type=int, nargs="*", default=[10, 200, 1000])
     parser.add_argument("--json", default="", help="also write the results to this file")
-    options = parser.parse_args(arguments)
+    parser.add_argument("--against", default="", help="a file of --json to compare with")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str]) -> None:
+    options = parse(arguments)
+    report = Report(options.against)
+    uvloop.run(floors(options, report))
     with contextlib.ExitStack() as stack:
-        kubeconfig = options.kubeconfig or stack.enter_context(_own_server())
-        results = uvloop.run(run(target_of(kubeconfig), options.pods))
-    print(f"{'':<36}{'':>12}  {'p50 ms':>10}{'p99 ms':>10}")
-    for result in results:
-        print(result.row())
+        kubeconfig = options.kubeconfig or stack.enter_context(_own_server(report))
+        uvloop.run(run(target_of(kubeconfig), options, report))
     if options.json:
-        figures = {r.name: [r.per_second, r.p50_ms, r.p99_ms] for r in results}
-        with open(options.json, "w") as file:
-            json.dump({"cores": os.cpu_count(), "results": figures}, file, indent=2)
+        report.write(options.json)
