@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable
 
 from cryptography import exceptions, x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -17,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from pyk8s.apimachinery import field, names
 from pyk8s.apimachinery.gojson import quoted_string
 from pyk8s.apimachinery.gvk import Object
-from pyk8s.apis.validation import checks, meta, pem
+from pyk8s.apis.validation import checks, meta, pem, signernames
 
 _SPEC = field.Path("spec")
 _CONDITIONS = field.Path("status", "conditions")
@@ -25,8 +24,6 @@ _CERTIFICATE = field.Path("status", "certificate")
 _LEGACY_SIGNER = "kubernetes.io/legacy-unknown"
 _LIFETIME_SECONDS_MIN = 600
 _TRUST_BUNDLE_BYTES_MAX = 1024 * 1024
-_DOMAIN_BYTES_MAX = 253
-_SIGNER_BYTES_MAX = 571
 _DECISIONS = ("Approved", "Denied")
 _USAGES = frozenset(
     {
@@ -56,39 +53,6 @@ _USAGES = frozenset(
     }
 )
 _STATUSES = frozenset({"True", "False", "Unknown"})
-
-
-def signer_name(name: str, path: field.Path) -> list[field.Error]:
-    """`domain/path` with a domain of two labels at least (upstream's ValidateSignerName)."""
-    if not name:
-        return [field.required(path)]
-    parts = name.split("/")
-    if len(parts) != 2:
-        detail = "must be a fully qualified domain and path of the form 'example.com/signer-name'"
-        return [field.invalid(path, name, detail)]
-    domain, rest = parts
-    found = []
-    if len(domain) > _DOMAIN_BYTES_MAX:
-        found.append(field.too_long(path, _DOMAIN_BYTES_MAX))
-    found += _first_wrong_label(domain, names.is_dns1123_label, path)
-    if "." not in domain:
-        detail = "should be a domain with at least two segments separated by dots"
-        found.append(field.invalid(path, domain, detail))
-    found += _first_wrong_label(rest, names.is_dns1123_subdomain, path)
-    if len(name) > _SIGNER_BYTES_MAX:
-        found.append(field.too_long(path, _SIGNER_BYTES_MAX))
-    return found
-
-
-def _first_wrong_label(
-    text: str, rule: Callable[[str], list[str]], path: field.Path
-) -> list[field.Error]:
-    for label in text.split("."):
-        shown = quoted_string(label)
-        faults = [f"validating label {shown}: {fault}" for fault in rule(label)]
-        if faults:
-            return checks.all_invalid(path, text, faults)
-    return []
 
 
 # CertificateSigningRequests
@@ -164,7 +128,7 @@ def _request(request: Object, existing: Object | None) -> list[field.Error]:
         detail = "the legacy signerName is not allowed via this API version"
         found.append(field.invalid(path, signer, detail))
     else:
-        found += signer_name(signer, path)
+        found += signernames.signer_name(signer, path)
     seconds = spec.get("expirationSeconds")
     if seconds is not None and seconds < _LIFETIME_SECONDS_MIN:
         detail = "may not specify a duration less than 600 seconds (10 minutes)"
@@ -281,7 +245,7 @@ def validate_trust_bundle(bundle: Object, existing: Object | None = None) -> lis
 
     found = meta.validate_object_meta(bundle, namespaced=False, name_rule=name_rule)
     if signer:
-        found += signer_name(signer, _SPEC.child("signerName"))
+        found += signernames.signer_name(signer, _SPEC.child("signerName"))
     anchors = spec.get("trustBundle", "")
     if existing is None or (existing.get("spec") or {}).get("trustBundle", "") != anchors:
         found += _trust_anchors(anchors, _SPEC.child("trustBundle"))

@@ -8,7 +8,8 @@ build the path only when it is wrong.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from pyk8s.apimachinery import field, names
 from pyk8s.apis.validation import checks
@@ -48,6 +49,23 @@ def is_dual_stack(addresses: Iterable[str]) -> bool:
     """Whether there is at least one address, or subnet, of each family."""
     versions = {6 if ":" in address else 4 for address in addresses}
     return len(versions) == 2
+
+
+def one_per_family(
+    addresses: Sequence[str], shown: Sequence[Any], noun: str, path: field.Path
+) -> list[field.Error]:
+    """Of several addresses or subnets, one of each family and none twice. `shown` are the values
+    that a fault shows for them."""
+    if len(addresses) < 2:
+        return []
+    errors = []
+    if not is_dual_stack(addresses) or len(addresses) > 2:
+        detail = f"may specify no more than one {noun} for each IP family"
+        errors.append(field.invalid(path, shown, detail))
+    for index, address in enumerate(addresses):
+        if address in addresses[:index]:
+            errors.append(field.duplicate(path.index(index), shown[index]))
+    return errors
 
 
 _SPECIAL_MESSAGES = (

@@ -59,15 +59,7 @@ def _validate_pod_cidrs(cidrs: Sequence[str]) -> list[field.Error]:
     errors: list[field.Error] = []
     for index, cidr in enumerate(cidrs):
         errors += netaddr.cidr(cidr, at.index(index))
-    if len(cidrs) < 2:
-        return errors
-    if not netaddr.is_dual_stack(cidrs) or len(cidrs) > 2:
-        detail = "may specify no more than one CIDR for each IP family"
-        errors.append(field.invalid(at, cidrs, detail))
-    for index, cidr in enumerate(cidrs):
-        if cidr in cidrs[:index]:
-            errors.append(field.duplicate(at.index(index), cidr))
-    return errors
+    return errors + netaddr.one_per_family(cidrs, cidrs, "CIDR", at)
 
 
 def validate_node_update(updated: Object, existing: Object) -> list[field.Error]:

@@ -343,15 +343,7 @@ def _validate_addresses(status: Spec, kind: str) -> list[field.Error]:
     errors: list[field.Error] = []
     for index, address in enumerate(addresses):
         errors += netaddr.ip(address, path.index(index))
-    if len(addresses) < 2:
-        return errors
-    if not netaddr.is_dual_stack(addresses) or len(addresses) > 2:
-        detail = "may specify no more than one IP for each IP family"
-        errors.append(field.invalid(path, entries, detail))
-    for index, address in enumerate(addresses):
-        if address in addresses[:index]:
-            errors.append(field.duplicate(path.index(index), entries[index]))
-    return errors
+    return errors + netaddr.one_per_family(addresses, entries, "IP", path)
 
 
 def _validate_host_addresses(status: Spec) -> list[field.Error]:

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from pyk8s.apimachinery import field, names
 from pyk8s.apimachinery.gvk import Object
-from pyk8s.apis.validation import certificates, checks, conditions, meta, pem
+from pyk8s.apis.validation import certificates, checks, conditions, meta, pem, signernames
 
 _SPEC = field.Path("spec")
 _STATUS = field.Path("status")
@@ -39,7 +39,7 @@ def validate_request(request: Object) -> list[field.Error]:
     )
     spec = request.get("spec") or {}
     signer = spec.get("signerName", "")
-    found += certificates.signer_name(signer, _SPEC.child("signerName"))
+    found += signernames.signer_name(signer, _SPEC.child("signerName"))
     for name in ("pod", "serviceAccount", "node"):
         found += checks.dns1123_subdomain(spec.get(name + "Name", ""), _SPEC.child(name + "Name"))
         found += _uid(spec.get(name + "UID", ""), _SPEC.child(name + "UID"))

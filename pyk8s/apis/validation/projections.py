@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pyk8s.apimachinery import field, names
-from pyk8s.apis.validation import checks, filepaths, meta, references
+from pyk8s.apis.validation import filepaths, meta, references, signernames
 
 Source = Mapping[str, Any]
 
@@ -169,7 +169,7 @@ def _validate_trust_bundle_source(source: Source, path: field.Path) -> list[fiel
             if signer
             else [field.required(path.child("signerName"), "must be a valid signer name")]
         )
-        errors += validate_signer_name(signer, path.child("signerName"))
+        errors += signernames.signer_name(signer, path.child("signerName"))
         selector = source.get("labelSelector")
         return errors + meta.validate_label_selector(selector, path.child("labelSelector"))
     return [field.required(path, "either name or signerName must be specified")]
@@ -184,45 +184,8 @@ def _validate_trust_bundle_name(name: str, path: field.Path) -> list[field.Error
     ]
 
 
-def validate_signer_name(name: str, path: field.Path) -> list[field.Error]:
-    """`domain/path`, as CertificateSigningRequests and trust bundles name their signer."""
-    if not name:
-        return [field.required(path)]
-    segments = name.split("/")
-    if len(segments) != 2:
-        detail = "must be a fully qualified domain and path of the form 'example.com/signer-name'"
-        return [field.invalid(path, name, detail)]
-    domain, signer = segments
-    errors = []
-    if len(domain) > names.DNS1123_SUBDOMAIN_BYTES_MAX:
-        errors.append(field.too_long(path, names.DNS1123_SUBDOMAIN_BYTES_MAX))
-    errors += _validate_segments(domain, names.is_dns1123_label, path)
-    if "." not in domain:
-        detail = "should be a domain with at least two segments"
-        errors.append(field.invalid(path, domain, detail))
-    errors += _validate_segments(signer, names.is_dns1123_subdomain, path)
-    if len(name) > _SIGNER_NAME_BYTES_MAX:
-        errors.append(field.too_long(path, _SIGNER_NAME_BYTES_MAX))
-    return errors
-
-
-def _validate_segments(dotted: str, rule: checks.TextRule, path: field.Path) -> list[field.Error]:
-    for segment in dotted.split("."):
-        faults = rule(segment)
-        if faults:
-            return [
-                field.invalid(path, dotted, f'validating label "{segment}": {fault}')
-                for fault in faults
-            ]
-    return []
-
-
-# A domain, a slash, and what still leaves room for a name in `domain:path:name`.
-_SIGNER_NAME_BYTES_MAX = 2 * names.DNS1123_SUBDOMAIN_BYTES_MAX + names.DNS1123_LABEL_BYTES_MAX + 2
-
-
 def _validate_certificate_request(source: Source, path: field.Path) -> list[field.Error]:
-    errors = validate_signer_name(source.get("signerName", ""), path.child("signerName"))
+    errors = signernames.signer_name(source.get("signerName", ""), path.child("signerName"))
     key_type = source.get("keyType", "")
     if key_type not in _KEY_TYPES:
         errors.append(field.not_supported(path.child("keyType"), key_type, _KEY_TYPES))
