@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import signal
 import sys
 import time
 from pathlib import Path
@@ -22,7 +23,11 @@ _SHOWN = 20
 
 async def run(names: list[str], seconds: float, seed: int) -> dict[str, dict[str, int]]:
     """Rounds over all scenarios until the time is up, at least one of each; prints as it goes.
-    The counts per scenario, violations among them."""
+    The counts per scenario, violations among them. SIGINT and SIGTERM end it in order."""
+    task = asyncio.current_task()
+    assert task is not None
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     end = time.monotonic() + seconds
     each = min(_ROUND_SECONDS_MAX, max(3.0, seconds / len(names) - 12))
     totals: dict[str, dict[str, int]] = {name: {} for name in names}
@@ -70,7 +75,10 @@ def main() -> None:
     for name in names:
         if name not in scenarios.SCENARIOS:
             parser.error(f"there is no scenario {name!r}")
-    totals = uvloop.run(run(names, options.minutes * 60, options.seed))
+    try:
+        totals = uvloop.run(run(names, options.minutes * 60, options.seed))
+    except asyncio.CancelledError:
+        raise SystemExit("hack/faults: interrupted") from None
     if options.json:
         Path(options.json).write_text(json.dumps(totals, indent=2) + "\n")
     violations = sum(counts["violations"] for counts in totals.values())

@@ -69,10 +69,17 @@ async def _run(load: Load, trouble: Trouble, reading_pause: float) -> None:
         working += [group.create_task(clients.page(load, 100 + n)) for n in range(PAGERS)]
         await trouble(load)
         load.stop.set()
-        async with asyncio.timeout(SETTLE_SECONDS_MAX):
-            await asyncio.gather(*working)
-            await _write_the_end(load)
-            await asyncio.gather(*following)
+        await _finish("writers and pagers", working)
+        await _finish("the last write", [group.create_task(_write_the_end(load))])
+        await _finish("watchers", following)
+
+
+async def _finish(what: str, tasks: Sequence[asyncio.Task[object]]) -> None:
+    """Raises AssertionError, with where they are, when they do not come to their end."""
+    _, late = await asyncio.wait(tasks, timeout=SETTLE_SECONDS_MAX)
+    for task in late:
+        task.print_stack()
+    assert not late, f"{len(late)} of the {what} did not end in {SETTLE_SECONDS_MAX:g} s"
 
 
 async def _write_the_end(load: Load) -> int:

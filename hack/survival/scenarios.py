@@ -9,6 +9,7 @@ import itertools
 import os
 import random
 import signal
+import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -232,7 +233,12 @@ async def _until(seconds: float):  # type: ignore[no-untyped-def]
 
 async def _judged(world: machines.World, playing: Awaitable[Result]) -> Result:
     """What the histories say, and what the processes themselves had to complain about."""
-    result = await playing
+    try:
+        result = await playing
+    except ExceptionGroup:
+        ends = [f"{process.name}: {process.log()[-3000:]}" for process in world.processes]
+        print("\n".join(ends), file=sys.stderr)
+        raise
     for process in world.processes:
         log = process.log()
         for line in log.splitlines():

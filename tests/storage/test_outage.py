@@ -191,3 +191,22 @@ async def test_stop_releases_whoever_waits(etcd_options, way):
     await backend.stop()
     with pytest.raises(errors.Unavailable):
         await checking
+
+
+async def test_a_watch_that_falls_silent(distant_pods, near_pods, impatient):
+    """etcd answers, but the changes do not come: readers are told, and the watch is opened anew;
+    what it missed comes then, in order and once."""
+    pods = distant_pods
+    await pods.create("a")
+    watch = await pods.watch()
+    assert await watch.seen(1) == [("ADDED", "a")]
+    answers = pods.backend.feed._stream._answers
+    # From here on its messages go nowhere.
+    del answers._connection._streams[answers.identity]
+    await near_pods.create("b")
+    await near_pods.create("c")
+    with pytest.raises(errors.Unavailable, match="lags behind"):
+        await pods.get("b")
+    assert (await until_served(pods, "c")).revision > 0
+    assert await watch.seen(2) == [("ADDED", "b"), ("ADDED", "c")]
+    watch.close()

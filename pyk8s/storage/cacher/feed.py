@@ -4,7 +4,8 @@
     start        each cache: range read at a revision R that lies a while back -> watch from R+1,
                  so that watches of an earlier process find the changes they come back for
     later cache  range read at some R, with the changes that arrive meanwhile laid over it
-    connection   lost: open the watch again after the last revision seen; nothing is missed
+    connection   lost, or silent while etcd goes on: open the watch again after the last
+                 revision seen; nothing is missed
     compaction   of what was missed, or an etcd that went back in time: every cache starts over
 
 As every revision of the store is a change of some key, the revision of the last change is the
@@ -115,6 +116,13 @@ class Feed:
         if not self._is_distrusted and self._stream is not None:
             _log.error("etcd went back in time, starting over: seen=%d", self._progress.revision)
             self._is_distrusted = True
+            self._stream.close()
+
+    def reopen(self) -> None:
+        """etcd has changes that do not come, as when its member is cut off from the others: have
+        them from another one."""
+        if self._stream is not None:
+            _log.warning("The watch on etcd fell silent: seen=%d", self._progress.revision)
             self._stream.close()
 
     # -- Following -------------------------------------------------------------------------

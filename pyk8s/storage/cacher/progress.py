@@ -77,14 +77,17 @@ class Freshness:
         progress: Progress,
         probe: Callable[[], Awaitable[int]],
         went_back: Callable[[], None],
+        fell_silent: Callable[[], None],
     ) -> None:
         self._progress = progress
         self._probe = probe
         self._went_back = went_back
+        self._fell_silent = fell_silent
         self._arrived: list[Waiter] = []
         self._running: asyncio.Task[None] | None = None
-        # Readers whose revision etcd has and the cache has not, and until when they wait.
-        self._lagging: deque[tuple[float, Sequence[Waiter]]] = deque()
+        # Readers whose revision etcd has and the cache has not: until when they wait, and where
+        # the cache stood when they began to.
+        self._lagging: deque[tuple[float, int, Sequence[Waiter]]] = deque()
         self.probes = 0
 
     async def wait(self) -> None:
@@ -100,7 +103,7 @@ class Freshness:
         if self._running is not None:
             self._running.cancel()
             await asyncio.wait([self._running])
-        for waiters in (self._arrived, *(waiters for _, waiters in self._lagging)):
+        for waiters in (self._arrived, *(waiters for _, _, waiters in self._lagging)):
             fail(waiters, _CLOSED)
 
     async def _run(self) -> None:
@@ -135,12 +138,14 @@ class Freshness:
         loop = asyncio.get_running_loop()
         if not self._lagging:
             loop.call_later(WAIT_SECONDS, self._give_up)
-        self._lagging.append((loop.time() + WAIT_SECONDS, waiters))
+        self._lagging.append((loop.time() + WAIT_SECONDS, self._progress.revision, waiters))
 
     def _give_up(self) -> None:
         loop = asyncio.get_running_loop()
         while self._lagging and self._lagging[0][0] <= loop.time():
-            _, waiters = self._lagging.popleft()
+            _, seen, waiters = self._lagging.popleft()
+            if seen == self._progress.revision:
+                self._fell_silent()
             fail(waiters, "the watch cache lags behind etcd")
         if self._lagging:
             loop.call_at(self._lagging[0][0], self._give_up)

@@ -55,7 +55,9 @@ class Cacher:
         self.leases = Leases(self.keyspace)
         self.progress = Progress()
         self.feed = Feed(self._client, self.keyspace, self.progress)
-        self.freshness = Freshness(self.progress, self.keyspace.revision, self.feed.distrust)
+        self.freshness = Freshness(
+            self.progress, self.keyspace.revision, self.feed.distrust, self.feed.reopen
+        )
         self._compactor = Compactor(self.keyspace, options.compaction_interval_seconds)
         self._storages: dict[str, CachedStorage] = {}
         self.self_check: selfcheck.SelfCheck | None = None
