@@ -23,8 +23,15 @@ def control_plane() -> Iterator[ControlPlane]:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[ControlPlane]:
-    """`pyk8s up --ephemeral` with everything that lives on an API server."""
-    yield from _running()
+    """`pyk8s up --ephemeral` with everything that lives on an API server. Its controllers make
+    sure that none of them changes what they share, and none has fallen by the end."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("KUBE_CACHE_MUTATION_DETECTOR", "true")
+        for plane in _running():
+            yield plane
+            log = plane.kubeconfig.with_name("controller-manager.log").read_text()
+            assert "CacheMutated" not in log
+            assert "Traceback" not in log
 
 
 def _running(*flags: str) -> Iterator[ControlPlane]:

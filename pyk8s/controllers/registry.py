@@ -8,6 +8,8 @@ from typing import Any
 
 from pyk8s.controllers.controller import Controller
 from pyk8s.controllers.deployment.controller import DeploymentController
+from pyk8s.controllers.endpoints.controller import EndpointsController
+from pyk8s.controllers.endpointslice.controller import EndpointSliceController
 from pyk8s.controllers.garbagecollector.controller import GarbageCollector
 from pyk8s.controllers.namespace.controller import NamespaceController
 from pyk8s.controllers.replicaset.controller import (
@@ -24,6 +26,8 @@ CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
         NamespaceController,
         ServiceAccountController,
         RootCAPublisher,
+        EndpointsController,
+        EndpointSliceController,
         DeploymentController,
         ReplicaSetController,
         ReplicationControllerController,
