@@ -235,6 +235,8 @@ async def _judged(world: machines.World, playing: Awaitable[Result]) -> Result:
     result = await playing
     for process in world.processes:
         log = process.log()
+        if silent := log.count("fell silent"):
+            result.counts["watch on etcd silent"] = silent
         for line in log.splitlines():
             if "Traceback" in line or "self-check failed" in line or " C pyk8s" in line:
                 result.violations.append(f"{process.name} logged: {line[:300]}")
