@@ -240,7 +240,7 @@ class World:
         port = free_port()
         command = [
             sys.executable, "-m", "pyk8s", "up", f"--data-dir={self.directory}/up",
-            f"--secure-port={port}", f"--workers={workers}",
+            f"--secure-port={port}", f"--workers={workers}", "--components=apiserver",
             f"--etcd-servers={','.join(self.etcd.urls)}",
         ]  # fmt: skip
         process = Process("up", command, self.directory / "up.log")
