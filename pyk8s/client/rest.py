@@ -10,9 +10,9 @@ Status the server sent or one made of the HTTP answer.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import aiohttp
 
@@ -41,6 +41,9 @@ _REQUESTS_AT_ONCE = 32
 
 # Connections that died under a request, told apart from a server that is not there.
 _LOST = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientPayloadError)
+
+
+R = TypeVar("R")
 
 
 class ServerUnreachable(Exception):
@@ -88,6 +91,15 @@ def _new_session(config: ClientConfig) -> aiohttp.ClientSession:
     )
 
 
+class _Refused(Exception):
+    """An answer that is no success, and when to ask again, if at all."""
+
+    def __init__(self, failure: errors.StatusError, retry_after_seconds: int | None) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+        self.retry_after_seconds = retry_after_seconds
+
+
 class _Pool(NamedTuple):
     """Connections, and how many requests may use them at a time."""
 
@@ -128,37 +140,35 @@ class RESTClient:
 
     async def request(self, request: Request) -> bytes:
         """The body of a success. Raises StatusError, ServerUnreachable or KubeconfigError."""
-        async with self._pool.slots:
-            response = await self._send(request)
-            try:
-                return await response.read()
-            except (aiohttp.ClientError, OSError, TimeoutError) as error:
-                raise _unreachable(request, error) from error
-            finally:
-                response.release()
+        return await self._retried(request, self._whole)
 
     async def stream(self, request: Request) -> Stream:
         """The headers of a success are here, the body follows. Raises as `request` does."""
-        return Stream(await self._send(request))
+        return Stream(await self._retried(request, self._attempt))
 
-    async def _send(self, request: Request) -> aiohttp.ClientResponse:
+    async def _whole(self, request: Request) -> bytes:
+        async with self._pool.slots:
+            response = await self._attempt(request)
+            try:
+                return await response.read()
+            finally:
+                response.release()
+
+    async def _retried(self, request: Request, send: Callable[[Request], Awaitable[R]]) -> R:
         for attempt in range(RETRIES_MAX + 1):
+            last = attempt == RETRIES_MAX
             await self._limiter.wait()
             try:
-                response = await self._attempt(request)
+                return await send(request)
+            except _Refused as refused:
+                if refused.retry_after_seconds is None or last:
+                    raise refused.failure from None
+                delay: float = refused.retry_after_seconds
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
-                if attempt == RETRIES_MAX or not _may_send_again(request, error):
-                    raise ServerUnreachable(
-                        f"{request.method} {request.path}: {error!r}"
-                    ) from error
-                await asyncio.sleep(_LOST_CONNECTION_RETRY_SECONDS)
-                continue
-            if response.status < 300:
-                return response
-            failure = await _failure(response)
-            delay = _retry_after_seconds(response)
-            if delay is None or attempt == RETRIES_MAX:
-                raise failure
+                if last or not _may_send_again(request, error):
+                    text = f"{request.method} {request.path}: {error!r}"
+                    raise ServerUnreachable(text) from error
+                delay = _LOST_CONNECTION_RETRY_SECONDS
             await asyncio.sleep(delay)
         raise AssertionError("the last attempt returns or raises")
 
@@ -168,7 +178,7 @@ class RESTClient:
             headers["Content-Type"] = request.content_type
         if authorization := self.config.credentials.header():
             headers["Authorization"] = authorization
-        return await self._pool.session.request(
+        response = await self._pool.session.request(
             request.method,
             self.config.server + request.path,
             params={key: value for key, value in request.query.items() if value},
@@ -180,10 +190,9 @@ class RESTClient:
             server_hostname=self.config.tls_server_name or None,
             allow_redirects=False,
         )
-
-
-def _unreachable(request: Request, error: Exception) -> ServerUnreachable:
-    return ServerUnreachable(f"{request.method} {request.path}: {error!r}")
+        if response.status < 300:
+            return response
+        raise _Refused(await _failure(response), _retry_after_seconds(response))
 
 
 def _may_send_again(request: Request, error: Exception) -> bool:

@@ -62,6 +62,15 @@ async def until_complete(world: World, name: str) -> Object:
     return await until(world, name, complete)
 
 
+async def until_seen(world: World, name: str) -> Object:
+    """The status is of this generation."""
+
+    def seen(found: Object) -> bool:
+        return found["status"].get("observedGeneration") == meta.generation(found)
+
+    return await until(world, name, seen)
+
+
 async def sizes(world: World) -> list[int]:
     """Of the ReplicaSets, by revision."""
     found = await world.list(resources.REPLICA_SETS)
@@ -177,11 +186,7 @@ async def test_history_is_limited(world: World, kubelet: Kubelet) -> None:
     await until_complete(world, "web")
     for number in (2, 3, 4):
         await world.patch(resources.DEPLOYMENTS, "web", image(f"nginx:{number}"))
-
-        def seen(found: Object) -> bool:
-            return found["status"]["observedGeneration"] == meta.generation(found)
-
-        await until(world, "web", seen)
+        await until_seen(world, "web")
         await until_complete(world, "web")
 
     async def revisions() -> bool:
@@ -264,6 +269,7 @@ def test_fenceposts(surge: Any, unavailable: Any, replicas: int, expected: tuple
         pytest.param([(8, 8)], (5, 2), {"1": 6}, id="some are"),
         pytest.param([(8, 3), (5, 5)], (0, 0), {"1": 3}, id="what is broken goes first"),
         pytest.param([(4, 4), (4, 4)], (5, 5), {"1": 0, "2": 3}, id="the oldest first"),
+        pytest.param([(4, 8)], (6, 6), {"1": 2}, id="those about to go do not count"),
     ],
 )
 def test_shrinking(old: list, new: tuple, expected: dict) -> None:

@@ -58,16 +58,16 @@ def shrunk(deployment: Object, new: Object, old: Sequence[Object]) -> dict[str, 
     available anyway, oldest first, then as far as enough stays available."""
     sizes = {meta.name(rs): replicas(rs) for rs in old}
     min_available = replicas(deployment) - max_unavailable(deployment)
-    new_unavailable = replicas(new) - counted(new, "availableReplicas")
+    new_unavailable = replicas(new) - _available(new)
     budget = total([*old, new]) - min_available - new_unavailable
     if budget <= 0:
         return {}
     for replica_set in replicasets.by_age(old):
         name = meta.name(replica_set)
-        lost = min(budget, max(0, sizes[name] - counted(replica_set, "availableReplicas")))
+        lost = min(budget, sizes[name] - _available(replica_set))
         sizes[name] -= lost
         budget -= lost
-    available = sum(counted(rs, "availableReplicas") for rs in (*old, new))
+    available = sum(map(_available, (*old, new)))
     spare = max(0, available - min_available)
     for replica_set in replicasets.by_age(old):
         name = meta.name(replica_set)
@@ -77,6 +77,12 @@ def shrunk(deployment: Object, new: Object, old: Sequence[Object]) -> dict[str, 
     return {
         meta.name(rs): sizes[meta.name(rs)] for rs in old if sizes[meta.name(rs)] < replicas(rs)
     }
+
+
+def _available(replica_set: Object) -> int:
+    """What is available and stays so: a ReplicaSet that has just been told to shrink still
+    counts, in its status, pods that it is about to remove."""
+    return min(counted(replica_set, "availableReplicas"), replicas(replica_set))
 
 
 def is_scaling(deployment: Object, all_sets: Sequence[Object]) -> bool:
