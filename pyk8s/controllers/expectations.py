@@ -8,8 +8,8 @@ out it does not count. Mirrors upstream's UIDTrackingControllerExpectations.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Generic
 
@@ -28,15 +28,15 @@ class _Expected:
 
 class Expectations(Generic[K]):
     """Per key of a controller. Deletions are told apart by uid, for one may be shown twice: when
-    it is marked, and when the object is gone."""
+    it is marked, and when the object is gone. `clock` says the time in seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._expected: dict[K, _Expected] = {}
 
     def expect(self, key: K, creations: int = 0, deletions: Iterable[str] = ()) -> None:
         """In place of whatever was expected before."""
-        now = asyncio.get_running_loop().time()
-        self._expected[key] = _Expected(now, creations, set(deletions))
+        self._expected[key] = _Expected(self._clock(), creations, set(deletions))
 
     def creation_observed(self, key: K, count: int = 1) -> None:
         if (expected := self._expected.get(key)) is not None:
@@ -53,7 +53,7 @@ class Expectations(Generic[K]):
             return True
         if expected.creations <= 0 and not expected.deletions:
             return True
-        return asyncio.get_running_loop().time() - expected.since > SECONDS_MAX
+        return self._clock() - expected.since > SECONDS_MAX
 
     def forget(self, key: K) -> None:
         self._expected.pop(key, None)
