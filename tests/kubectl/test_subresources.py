@@ -122,16 +122,20 @@ def test_certificate(kubectl: Kubectl, verb: str, condition: str, done: str) -> 
 
 
 def test_approval_changes_nothing_else(http: Http, kubectl: Kubectl) -> None:
-    """Through `approval` neither labels nor a certificate come in; a decision stays."""
+    """Through `approval` neither a spec nor a certificate comes in; a decision stays. Metadata
+    does come in, as the official conformance test has it."""
     name = f"{kubectl.namespace}-csr"
     kubectl("create", "-f", "-", stdin=signing_request(name))
     path = f"/apis/certificates.k8s.io/v1/certificatesigningrequests/{name}"
     approved = {"type": "Approved", "status": "True", "reason": "Test"}
     patch = {"status": {"conditions": [approved], "certificate": "YQ=="}}
-    answer = http.patch(f"{path}/approval", {"metadata": {"labels": {"a": "b"}}, **patch})
+    before = http.get(path).json()["spec"]
+    other = {"metadata": {"labels": {"a": "b"}}, "spec": {"signerName": "example.com/other"}}
+    answer = http.patch(f"{path}/approval", {**other, **patch})
     assert answer.status == 200
     found = http.get(f"{path}/approval").json()
-    assert "labels" not in found["metadata"]
+    assert found["spec"] == before
+    assert found["metadata"]["labels"] == {"a": "b"}
     assert "certificate" not in found["status"]
     refused = http.patch(f"{path}/approval", {"status": {"conditions": []}})
     assert refused.status == 422
