@@ -73,7 +73,7 @@ class _Watcher(asyncio.BufferedProtocol):
 
 
 async def fan_out(
-    target: Target, pods: str, *, watchers: int, writes: int, writers: int = 16
+    target: Target, pods: str, *, watchers: int, writes: int, writers: int = 64
 ) -> Figure:
     """Events per second over all watchers, from the first write to the last watcher's reading of
     the last event. The latencies are from a write's answer to the last watcher's reading as many

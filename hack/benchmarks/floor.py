@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 
 from hack.benchmarks.http import Connection, Target
-from hack.benchmarks.report import UNIT, Figure, rate
+from hack.benchmarks.report import Figure, rate
 from hack.benchmarks.storage import own_etcd
 from pyk8s.storage.etcd.client import Client
 from pyk8s.storage.etcd.keyspace import Keyspace
@@ -28,7 +28,8 @@ _VALUE = b"x" * 2000
 
 
 @contextlib.contextmanager
-def _bare(server: str) -> Iterator[Target]:
+def bare(server: str) -> Iterator[Target]:
+    """A process that serves the bare app; `server` as in hack.benchmarks.bare."""
     with tempfile.TemporaryDirectory() as directory:
         command = [sys.executable, "-m", "hack.benchmarks.bare", server, directory]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -42,12 +43,16 @@ def _bare(server: str) -> Iterator[Target]:
             process.wait()
 
 
-async def bare_app(server: str, requests: int, connections: int = 16) -> Figure:
-    """`server` as in hack.benchmarks.bare."""
-    with _bare(server) as target:
-        await _load(target, requests // 10, connections)
-        name = UNIT if server == "hypercorn" else f"bare app, {server}"
-        return rate(name, *await _load(target, requests, connections))
+async def requests_per_second(target: Target, requests: int) -> float:
+    """What a bare app answers now, over 16 connections."""
+    per_second, _ = await _load(target, requests, 16)
+    return per_second
+
+
+async def bare_app(name: str, target: Target, requests: int) -> Figure:
+    """The same with its latencies, once it is warm."""
+    await _load(target, requests // 10, 16)
+    return rate(name, *await _load(target, requests, 16))
 
 
 async def _load(target: Target, requests: int, connections: int) -> tuple[float, list[float]]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import statistics
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -40,6 +41,7 @@ class Report:
     def __init__(self, against: str = "") -> None:
         self._figures: dict[str, Figure] = {}
         self._other: dict[str, Figure] = {}
+        self._floors: list[float] = []
         if against:
             results = json.loads(Path(against).read_text())["results"]
             self._other = {name: Figure(**figure) for name, figure in results.items()}
@@ -58,11 +60,18 @@ class Report:
             cells.append(f"{figure.value / other.value:>8.2f} x")
         print("".join(cells), flush=True)
 
+    def note_floor(self, per_second: float) -> None:
+        """What the bare app answers just now; ratios that follow are to this."""
+        self._floors.append(per_second)
+
+    def add_floor(self) -> None:
+        """The median of what was noted."""
+        self.add(Figure(UNIT, statistics.median(self._floors)))
+
     def _in_floors(self, figure: Figure) -> str:
-        floor = self._figures.get(UNIT)
-        if floor is None or figure.unit != "/s":
+        if not self._floors or figure.unit != "/s":
             return " " * 7
-        return f"{figure.value / floor.value:>7.2f}"
+        return f"{figure.value / self._floors[-1]:>7.2f}"
 
     def write(self, path: str) -> None:
         machine = {"cores": os.cpu_count(), "python": platform.python_version()}

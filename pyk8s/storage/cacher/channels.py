@@ -11,7 +11,6 @@ that want another namespace, another object or another value of an indexed field
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
@@ -32,11 +31,6 @@ from pyk8s.storage.interface import (
 # So many events may a watcher lag behind before it is closed; shared by all on a channel, so
 # it bounds memory per channel and not per watcher.
 BACKLOG_EVENTS_MAX = 8192
-
-# After waking its readers a channel rests about as long as serving them takes. An event that
-# comes alone is told at once; in a burst each reader gets in one send what came meanwhile, where
-# one send for each event would leave no time for anything else: 5 ms for 200 watchers.
-REST_SECONDS_PER_READER = 25e-6
 
 Address = tuple[str, ...]
 _EVERYTHING: Address = ()
@@ -103,9 +97,6 @@ class Channel:
         self._asleep: set[Reader] = set()
         self._behind = 0
         self._check_at = backlog
-        # When readers may be woken again, and the timer that does it.
-        self._rests_until = 0.0
-        self._waking: asyncio.TimerHandle | None = None
 
     def view(self, views: Views) -> WatchEvent | None:
         """What this selection sees of a change: one that enters it is added, one that leaves it
@@ -134,26 +125,12 @@ class Channel:
         self._events.append(event)
         self._end += 1
         self._behind = len(self._readers)
-        if self._asleep and self._waking is None:
-            self._wake_in_time()
+        if self._asleep:
+            asleep, self._asleep = self._asleep, set()
+            for reader in asleep:
+                reader.wake()
         if len(self._events) >= self._check_at:
             self._end_slow_readers()
-
-    def _wake_in_time(self) -> None:
-        loop = asyncio.get_running_loop()
-        now = loop.time()
-        if now < self._rests_until:
-            self._waking = loop.call_at(self._rests_until, self._wake_all)
-        else:
-            self._wake_all()
-
-    def _wake_all(self) -> None:
-        self._waking = None
-        now = asyncio.get_running_loop().time()
-        self._rests_until = now + len(self._readers) * REST_SECONDS_PER_READER
-        asleep, self._asleep = self._asleep, set()
-        for reader in asleep:
-            reader.wake()
 
     def join(self, reader: Reader) -> None:
         """From here on; nothing that is in the log already."""
