@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 from pyk8s.apimachinery.gvk import GroupResource, Object, parse_group_version
-from pyk8s.apis.columns import ages, texts
+from pyk8s.apis.columns import ages, replicas, texts
 from pyk8s.apis.columns.definition import (
     AGE,
     API,
@@ -54,18 +54,7 @@ _DEPLOYMENTS = Columns(
 
 
 def _replica_set_cells(obj: Object, now: float) -> list[Any]:
-    spec, status = obj.get("spec") or {}, obj.get("status") or {}
-    names, images = texts.containers_and_images(spec.get("template"))
-    return [
-        obj["metadata"].get("name", ""),
-        spec.get("replicas", 0),
-        status.get("replicas", 0),
-        status.get("readyReplicas", 0),
-        ages.age(obj, now),
-        names,
-        images,
-        texts.label_selector(spec.get("selector")),
-    ]
+    return replicas.cells(obj, now, texts.label_selector)
 
 
 _REPLICA_SETS = Columns(

@@ -13,6 +13,7 @@ from pyk8s.apis.columns import (
     core_pods,
     core_volumes,
     events,
+    replicas,
     texts,
 )
 from pyk8s.apis.columns.definition import (
@@ -47,18 +48,7 @@ _POD_TEMPLATES = Columns(
 
 
 def _replication_controller_cells(obj: Object, now: float) -> list[Any]:
-    spec, status = obj.get("spec") or {}, obj.get("status") or {}
-    names, images = texts.containers_and_images(spec.get("template"))
-    return [
-        obj["metadata"].get("name", ""),
-        spec.get("replicas", 0),
-        status.get("replicas", 0),
-        status.get("readyReplicas", 0),
-        ages.age(obj, now),
-        names,
-        images,
-        texts.labels_text(spec.get("selector")),
-    ]
+    return replicas.cells(obj, now, texts.labels_text)
 
 
 _RC = API + "core.v1.ReplicationController"
