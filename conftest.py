@@ -8,6 +8,13 @@ from collections.abc import Iterator
 
 import pytest
 from cluster import ControlPlane
+from hypothesis import settings
+
+# The suite tries the same examples every time, so that what it says is about the change.
+# `--hypothesis-profile=explore` looks for new ones.
+settings.register_profile("explore", settings.get_profile("default"))
+settings.register_profile("suite", derandomize=True, database=None)
+settings.load_profile("suite")
 
 # looptime looks for a current loop in synchronous tests too; asyncio would make one for it, which
 # nobody closes. With none set by intent there is none to make.
