@@ -73,9 +73,14 @@ def are_equal(one: Object, other: Object) -> bool:
 
 
 def hash_of(data: Object, collisions: int) -> str:
-    """FNV-1 of the data and of how often names have collided, in letters that spell no word."""
+    """Of the data, and of how often names have collided."""
+    return safe_hash(codec.encode_json(data) + str(collisions).encode())
+
+
+def safe_hash(content: bytes) -> str:
+    """FNV-1 in letters that spell no word."""
     number = 2166136261
-    for byte in codec.encode_json(data) + str(collisions).encode():
+    for byte in content:
         number = (number * 16777619 & 0xFFFFFFFF) ^ byte
     return bytes(_SAFE[ord(digit) % len(_SAFE)] for digit in str(number)).decode()
 
@@ -155,9 +160,7 @@ class History:
         ]
         return by_number(await claimer.claim(candidates))
 
-    async def create(
-        self, owner: Object, revision: Object, collisions: int
-    ) -> tuple[Object, int]:
+    async def create(self, owner: Object, revision: Object, collisions: int) -> tuple[Object, int]:
         """The revision as stored, and how often names have collided by now: a name that is taken
         by other data, or belongs to somebody else, counts one collision and gives another name.
         Raises StatusError."""
@@ -194,9 +197,7 @@ class History:
             options = DeleteOptions(uid=meta.uid(revision))
             namespace, name = meta.namespaced_name(revision)
             try:
-                await self._client.delete(
-                    resources.CONTROLLER_REVISIONS, name, namespace, options
-                )
+                await self._client.delete(resources.CONTROLLER_REVISIONS, name, namespace, options)
             except errors.StatusError as error:
                 if error.reason != errors.NOT_FOUND:
                     raise

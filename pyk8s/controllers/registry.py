@@ -18,6 +18,7 @@ from pyk8s.controllers.replicaset.controller import (
 )
 from pyk8s.controllers.serviceaccount.accounts import ServiceAccountController
 from pyk8s.controllers.serviceaccount.root_ca import RootCAPublisher
+from pyk8s.controllers.statefulset.controller import StatefulSetController
 
 # The garbage collector comes last, so that it finds the informers of all the others.
 CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
@@ -31,6 +32,7 @@ CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
         DeploymentController,
         ReplicaSetController,
         ReplicationControllerController,
+        StatefulSetController,
         GarbageCollector,
     )
 }
