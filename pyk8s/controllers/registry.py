@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pyk8s.controllers.controller import Controller
+from pyk8s.controllers.daemonset.controller import DaemonSetController
 from pyk8s.controllers.deployment.controller import DeploymentController
 from pyk8s.controllers.endpoints.controller import EndpointsController
 from pyk8s.controllers.endpointslice.controller import EndpointSliceController
@@ -33,6 +34,7 @@ CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
         ReplicaSetController,
         ReplicationControllerController,
         StatefulSetController,
+        DaemonSetController,
         GarbageCollector,
     )
 }
