@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pyk8s.controllers.controller import Controller
+from pyk8s.controllers.daemonset.controller import DaemonSetController
 from pyk8s.controllers.deployment.controller import DeploymentController
 from pyk8s.controllers.endpoints.controller import EndpointsController
 from pyk8s.controllers.endpointslice.controller import EndpointSliceController
@@ -18,6 +19,7 @@ from pyk8s.controllers.replicaset.controller import (
 )
 from pyk8s.controllers.serviceaccount.accounts import ServiceAccountController
 from pyk8s.controllers.serviceaccount.root_ca import RootCAPublisher
+from pyk8s.controllers.statefulset.controller import StatefulSetController
 
 # The garbage collector comes last, so that it finds the informers of all the others.
 CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
@@ -31,6 +33,8 @@ CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
         DeploymentController,
         ReplicaSetController,
         ReplicationControllerController,
+        StatefulSetController,
+        DaemonSetController,
         GarbageCollector,
     )
 }
