@@ -11,6 +11,7 @@ from pyk8s.controllers.deployment.controller import DeploymentController
 from pyk8s.controllers.endpoints.controller import EndpointsController
 from pyk8s.controllers.endpointslice.controller import EndpointSliceController
 from pyk8s.controllers.garbagecollector.controller import GarbageCollector
+from pyk8s.controllers.job.controller import JobController
 from pyk8s.controllers.namespace.controller import NamespaceController
 from pyk8s.controllers.replicaset.controller import (
     ReplicaSetController,
@@ -31,6 +32,7 @@ CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
         DeploymentController,
         ReplicaSetController,
         ReplicationControllerController,
+        JobController,
         GarbageCollector,
     )
 }
