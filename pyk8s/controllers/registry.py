@@ -19,6 +19,7 @@ from pyk8s.controllers.replicaset.controller import (
 )
 from pyk8s.controllers.serviceaccount.accounts import ServiceAccountController
 from pyk8s.controllers.serviceaccount.root_ca import RootCAPublisher
+from pyk8s.controllers.ttlafterfinished.controller import TTLAfterFinishedController
 
 # The garbage collector comes last, so that it finds the informers of all the others.
 CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
@@ -33,6 +34,7 @@ CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
         ReplicaSetController,
         ReplicationControllerController,
         JobController,
+        TTLAfterFinishedController,
         GarbageCollector,
     )
 }

@@ -152,6 +152,18 @@ async def test_deadline(world: World) -> None:
     assert reasons(await finished(world, "a"))["Failed"] == "DeadlineExceeded"
 
 
+async def test_goes_after_its_time(world: World) -> None:
+    """A finished Job with a time to live goes when it has passed, its Pods first."""
+    await world.create(resources.JOBS, job("a", ttlSecondsAfterFinished=1))
+    (pod,) = await until_pods(world, 1)
+    await end(world, pod, "Succeeded")
+    found = await finished(world, "a")
+    ended = datetime.strptime(found["status"]["completionTime"], "%Y-%m-%dT%H:%M:%S%z")
+    await world.until_gone(resources.JOBS, "a")
+    assert datetime.now(UTC) >= ended + timedelta(seconds=1)
+    assert await world.list(resources.PODS) == []
+
+
 async def test_managed_by_another(world: World) -> None:
     """A Job that another controller manages is left alone."""
     await world.create(resources.JOBS, job("other", managedBy="example.com/controller"))
