@@ -6,6 +6,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pyk8s.controllers.clusterroleaggregation.controller import (
+    ClusterRoleAggregationController,
+)
 from pyk8s.controllers.controller import Controller
 from pyk8s.controllers.deployment.controller import DeploymentController
 from pyk8s.controllers.endpoints.controller import EndpointsController
@@ -33,6 +36,7 @@ CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
         DeploymentController,
         ReplicaSetController,
         ReplicationControllerController,
+        ClusterRoleAggregationController,
         JobController,
         TTLAfterFinishedController,
         GarbageCollector,
