@@ -6,12 +6,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pyk8s.controllers.clusterroleaggregation.controller import (
+    ClusterRoleAggregationController,
+)
 from pyk8s.controllers.controller import Controller
 from pyk8s.controllers.daemonset.controller import DaemonSetController
 from pyk8s.controllers.deployment.controller import DeploymentController
 from pyk8s.controllers.endpoints.controller import EndpointsController
 from pyk8s.controllers.endpointslice.controller import EndpointSliceController
 from pyk8s.controllers.garbagecollector.controller import GarbageCollector
+from pyk8s.controllers.job.controller import JobController
 from pyk8s.controllers.namespace.controller import NamespaceController
 from pyk8s.controllers.replicaset.controller import (
     ReplicaSetController,
@@ -20,6 +24,7 @@ from pyk8s.controllers.replicaset.controller import (
 from pyk8s.controllers.serviceaccount.accounts import ServiceAccountController
 from pyk8s.controllers.serviceaccount.root_ca import RootCAPublisher
 from pyk8s.controllers.statefulset.controller import StatefulSetController
+from pyk8s.controllers.ttlafterfinished.controller import TTLAfterFinishedController
 
 # The garbage collector comes last, so that it finds the informers of all the others.
 CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
@@ -35,6 +40,9 @@ CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
         ReplicationControllerController,
         StatefulSetController,
         DaemonSetController,
+        ClusterRoleAggregationController,
+        JobController,
+        TTLAfterFinishedController,
         GarbageCollector,
     )
 }
