@@ -150,6 +150,7 @@ def test_up_defaults() -> None:
     assert up.parse([]) == up.UpOptions(components=up.BUILT)
     assert {"etcd", "apiserver", "controller-manager"} <= set(up.BUILT)
     assert up.parse(["--components=apiserver"]).components == ("apiserver",)
+    assert "node" not in up.parse(["--nodes=0"]).components
 
 
 def test_controller_manager_flags() -> None:
@@ -197,9 +198,6 @@ def test_controller_manager_mistakes(
             ["--components=kubelet"], "--components: there is no component 'kubelet'", id="none"
         ),
         pytest.param(
-            ["--nodes=3"], "--nodes: nodes are not built yet, so only 0 is possible", id="nodes"
-        ),
-        pytest.param(
             ["--ephemeral", "--data-dir=x"],
             "--ephemeral makes a directory of its own: leave out --data-dir",
             id="two directories",
@@ -221,7 +219,7 @@ def test_up_mistakes(arguments: list[str], message: str, capsys: pytest.CaptureF
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        pytest.param(["node"], "pyk8s: node is not built yet\n", id="not built"),
+        pytest.param(["scheduler"], "pyk8s: scheduler is not built yet\n", id="not built"),
         pytest.param(["dwon"], "pyk8s: there is no command 'dwon': see pyk8s --help\n", id="none"),
     ],
 )

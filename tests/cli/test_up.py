@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-COMPONENTS = ("controller-manager", "apiserver")
+COMPONENTS = ("controller-manager", "apiserver", "node")
 
 
 class Up:
@@ -65,7 +65,8 @@ class Up:
             # One may end while we look.
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 command = Path(f"/proc/{pid}/cmdline").read_bytes()
-                found[next((n for n in COMPONENTS if n.encode() in command), "etcd")] = int(pid)
+                words = command.decode().split("\0")
+                found[next((n for n in COMPONENTS if n in words), "etcd")] = int(pid)
         return found
 
     def all_children(self) -> list[int]:
@@ -141,7 +142,7 @@ def test_killed_supervisor_takes_everything_along(up) -> None:
 
 
 @linux_only
-@pytest.mark.parametrize("name", ["apiserver", "controller-manager", "etcd"])
+@pytest.mark.parametrize("name", ["apiserver", "controller-manager", "node", "etcd"])
 def test_lost_child_is_started_again(up, name: str) -> None:
     """It is said, and the address answers again."""
     running = up("--ephemeral")
