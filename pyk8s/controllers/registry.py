@@ -12,12 +12,14 @@ from pyk8s.controllers.endpoints.controller import EndpointsController
 from pyk8s.controllers.endpointslice.controller import EndpointSliceController
 from pyk8s.controllers.garbagecollector.controller import GarbageCollector
 from pyk8s.controllers.namespace.controller import NamespaceController
+from pyk8s.controllers.nodelifecycle.controller import NodeLifecycleController
 from pyk8s.controllers.replicaset.controller import (
     ReplicaSetController,
     ReplicationControllerController,
 )
 from pyk8s.controllers.serviceaccount.accounts import ServiceAccountController
 from pyk8s.controllers.serviceaccount.root_ca import RootCAPublisher
+from pyk8s.controllers.tainteviction.controller import TaintEvictionController
 
 # The garbage collector comes last, so that it finds the informers of all the others.
 CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
@@ -31,6 +33,8 @@ CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
         DeploymentController,
         ReplicaSetController,
         ReplicationControllerController,
+        NodeLifecycleController,
+        TaintEvictionController,
         GarbageCollector,
     )
 }
