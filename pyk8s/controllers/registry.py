@@ -13,6 +13,7 @@ from pyk8s.controllers.endpointslice.controller import EndpointSliceController
 from pyk8s.controllers.garbagecollector.controller import GarbageCollector
 from pyk8s.controllers.namespace.controller import NamespaceController
 from pyk8s.controllers.nodelifecycle.controller import NodeLifecycleController
+from pyk8s.controllers.podgc.controller import PodGarbageCollector
 from pyk8s.controllers.replicaset.controller import (
     ReplicaSetController,
     ReplicationControllerController,
@@ -35,6 +36,7 @@ CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
         ReplicationControllerController,
         NodeLifecycleController,
         TaintEvictionController,
+        PodGarbageCollector,
         GarbageCollector,
     )
 }
