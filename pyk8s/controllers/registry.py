@@ -10,6 +10,7 @@ from pyk8s.controllers.controller import Controller
 from pyk8s.controllers.deployment.controller import DeploymentController
 from pyk8s.controllers.endpoints.controller import EndpointsController
 from pyk8s.controllers.endpointslice.controller import EndpointSliceController
+from pyk8s.controllers.endpointslicemirroring.controller import EndpointSliceMirroringController
 from pyk8s.controllers.garbagecollector.controller import GarbageCollector
 from pyk8s.controllers.namespace.controller import NamespaceController
 from pyk8s.controllers.nodelifecycle.controller import NodeLifecycleController
@@ -21,6 +22,7 @@ from pyk8s.controllers.replicaset.controller import (
 from pyk8s.controllers.serviceaccount.accounts import ServiceAccountController
 from pyk8s.controllers.serviceaccount.root_ca import RootCAPublisher
 from pyk8s.controllers.tainteviction.controller import TaintEvictionController
+from pyk8s.controllers.ttl.controller import TTLController
 
 # The garbage collector comes last, so that it finds the informers of all the others.
 CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
@@ -31,12 +33,14 @@ CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
         RootCAPublisher,
         EndpointsController,
         EndpointSliceController,
+        EndpointSliceMirroringController,
         DeploymentController,
         ReplicaSetController,
         ReplicationControllerController,
         NodeLifecycleController,
         TaintEvictionController,
         PodGarbageCollector,
+        TTLController,
         GarbageCollector,
     )
 }
