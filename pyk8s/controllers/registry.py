@@ -14,9 +14,12 @@ from pyk8s.controllers.daemonset.controller import DaemonSetController
 from pyk8s.controllers.deployment.controller import DeploymentController
 from pyk8s.controllers.endpoints.controller import EndpointsController
 from pyk8s.controllers.endpointslice.controller import EndpointSliceController
+from pyk8s.controllers.endpointslicemirroring.controller import EndpointSliceMirroringController
 from pyk8s.controllers.garbagecollector.controller import GarbageCollector
 from pyk8s.controllers.job.controller import JobController
 from pyk8s.controllers.namespace.controller import NamespaceController
+from pyk8s.controllers.nodelifecycle.controller import NodeLifecycleController
+from pyk8s.controllers.podgc.controller import PodGarbageCollector
 from pyk8s.controllers.replicaset.controller import (
     ReplicaSetController,
     ReplicationControllerController,
@@ -25,6 +28,8 @@ from pyk8s.controllers.serviceaccount.accounts import ServiceAccountController
 from pyk8s.controllers.serviceaccount.root_ca import RootCAPublisher
 from pyk8s.controllers.statefulset.controller import StatefulSetController
 from pyk8s.controllers.ttlafterfinished.controller import TTLAfterFinishedController
+from pyk8s.controllers.tainteviction.controller import TaintEvictionController
+from pyk8s.controllers.ttl.controller import TTLController
 
 # The garbage collector comes last, so that it finds the informers of all the others.
 CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
@@ -35,6 +40,7 @@ CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
         RootCAPublisher,
         EndpointsController,
         EndpointSliceController,
+        EndpointSliceMirroringController,
         DeploymentController,
         ReplicaSetController,
         ReplicationControllerController,
@@ -43,6 +49,10 @@ CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
         ClusterRoleAggregationController,
         JobController,
         TTLAfterFinishedController,
+        NodeLifecycleController,
+        TaintEvictionController,
+        PodGarbageCollector,
+        TTLController,
         GarbageCollector,
     )
 }

@@ -13,6 +13,7 @@ import pytest
 from pyk8s.cli import apiserver, controller_manager, flags, main, up
 from pyk8s.cli.flags import UsageError
 from pyk8s.controllers.manager import ManagerOptions
+from pyk8s.controllers.options import Options
 from pyk8s.server.options import APIServerOptions
 
 ETCD = "--etcd-servers=http://127.0.0.1:2379"
@@ -168,6 +169,21 @@ def test_controller_manager_flags() -> None:
         kube_api_burst=30,
         bind_address="::1",
         port=10257,
+    )
+
+
+def test_flags_of_single_controllers() -> None:
+    """They become the settings that controllers are made with."""
+    arguments = [
+        "--node-monitor-grace-period=1m", "--node-eviction-rate=0", "--allocate-node-cidrs",
+        "--cluster-cidr=10.244.0.0/16,fd00::/48", "--terminated-pod-gc-threshold=1",
+    ]  # fmt: skip
+    assert controller_manager.parse(arguments).settings == Options(
+        node_monitor_grace_period=60.0,
+        node_eviction_rate=0.0,
+        allocate_node_cidrs=True,
+        cluster_cidr="10.244.0.0/16,fd00::/48",
+        terminated_pod_gc_threshold=1,
     )
 
 
