@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pyk8s.apimachinery import field
+from pyk8s.componenthelpers.podrequests import is_restartable as is_restartable
 
 Container = Mapping[str, Any]
 Spec = Mapping[str, Any]
@@ -17,8 +18,3 @@ def each_container(spec: Spec, path: field.Path) -> Iterator[tuple[Container, fi
     for kind in ("initContainers", "containers", "ephemeralContainers"):
         for index, container in enumerate(spec.get(kind, ())):
             yield container, path.child(kind).index(index)
-
-
-def is_restartable(container: Container) -> bool:
-    """An init container that keeps running beside the regular ones: a sidecar."""
-    return container.get("restartPolicy") == "Always"

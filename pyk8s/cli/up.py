@@ -18,7 +18,7 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,9 +31,7 @@ from pyk8s.server.options import DEFAULT_SERVICE_CLUSTER_IP_RANGE
 
 PROGRAM = "pyk8s up"
 
-BUILT = ("etcd", "apiserver", "controller-manager")
 NOT_BUILT = ("scheduler", "node")
-DEFAULT_COMPONENTS = ("apiserver", "controller-manager")
 
 READY_SECONDS_MAX = 30.0
 READY_POLL_SECONDS = 0.02
@@ -63,8 +61,24 @@ class UpOptions:
     kubeconfig: str = ""
     etcd_servers: tuple[str, ...] = ()
     token_auth_file: str = ""
-    components: tuple[str, ...] = DEFAULT_COMPONENTS
+    components: tuple[str, ...] = ()
     workers: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientComponent:
+    """A `pyk8s` command that knows the API server over HTTP alone. `flags` are those it gets
+    beside `--kubeconfig`; one that is waited for says on its ready pipe when it is ready."""
+
+    flags: Callable[[UpOptions], Sequence[str]]
+    is_waited_for: bool = False
+
+
+CLIENT_COMPONENTS: Mapping[str, ClientComponent] = {
+    # Only one runs here; a Lease left by a killed one would have to run out first.
+    "controller-manager": ClientComponent(flags=lambda options: ("--leader-elect=false",)),
+}
+BUILT = ("etcd", "apiserver", *CLIENT_COMPONENTS)
 
 
 def main(arguments: list[str]) -> int:
@@ -164,7 +178,7 @@ def _parser() -> flags.Parser:
     )
     add(
         "--components",
-        default=DEFAULT_COMPONENTS,
+        default=BUILT,
         type=flags.names,
         metavar="A,B",
         help="what to start; etcd and apiserver always are (default: all that is built: "
@@ -222,10 +236,10 @@ class ControlPlane:
         await self._start_workers(directory, files)
         kubeconfig.write(config, _admin(self._url(), files))
         await self._wait_until_ready(files)
+        await self._start_clients(directory, files)
         took = asyncio.get_running_loop().time() - started
         say(f"ready after {took:.1f} s, serving {self._url()}, data in {directory}")
         print(f"export KUBECONFIG={shlex.quote(str(config))}", flush=True)
-        await self._start_clients(directory, files)
         await _first_of([keep_running(process, say) for process in self._processes()])
 
     def _listen(self) -> None:
@@ -266,26 +280,29 @@ class ControlPlane:
             await worker.start()
 
     async def _start_clients(self, directory: Path, files: certificates.Files) -> None:
-        """What lives on the API server, beside those who use it already."""
-        if "controller-manager" not in self.options.components:
-            return
-        config = directory / "controller-manager.conf"
-        kubeconfig.write(config, _admin(self._url(), files))
-        manager = Component(
-            name="controller-manager",
-            command=(
-                *(sys.executable, "-m", "pyk8s", "controller-manager"),
-                f"--kubeconfig={config}",
-                # Only one runs here; a Lease left by a killed one would have to run out first.
-                "--leader-elect=false",
-            ),
-            log_file=directory / "controller-manager.log",
-            environment={apiserver.PARENT_PID: str(os.getpid())},
-            ready_variable=apiserver.READY_FD,
-        )
-        manager.log_file.unlink(missing_ok=True)
-        self.clients.append(manager)
-        await manager.start()
+        """What lives on the API server, beside those who use it already; returns once those that
+        are waited for say that they are ready."""
+        for name, kind in CLIENT_COMPONENTS.items():
+            if name not in self.options.components:
+                continue
+            config = directory / f"{name}.conf"
+            kubeconfig.write(config, _admin(self._url(), files))
+            client = Component(
+                name=name,
+                command=(
+                    *(sys.executable, "-m", "pyk8s", name, f"--kubeconfig={config}"),
+                    *kind.flags(self.options),
+                ),
+                log_file=directory / f"{name}.log",
+                environment={apiserver.PARENT_PID: str(os.getpid())},
+                ready_variable=apiserver.READY_FD,
+            )
+            client.log_file.unlink(missing_ok=True)
+            self.clients.append(client)
+            await client.start()
+        for client in self.clients:
+            if CLIENT_COMPONENTS[client.name].is_waited_for and not await client.wait_until_ready():
+                await _expect_no_end(client)
 
     def _flags(self, files: certificates.Files) -> list[str]:
         servers = self.options.etcd_servers or ((self.etcd.url,) if self.etcd else ())

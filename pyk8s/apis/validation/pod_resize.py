@@ -8,9 +8,10 @@ from typing import Any
 
 from pyk8s.apimachinery import field
 from pyk8s.apimachinery.gvk import Object
-from pyk8s.apis import pod_amounts, pods
+from pyk8s.apis import pods
 from pyk8s.apis.validation import checks, meta, pod_annotations
 from pyk8s.apis.validation.pods import validate_pod_content
+from pyk8s.componenthelpers import podrequests
 
 Container = Mapping[str, Any]
 
@@ -26,8 +27,8 @@ def validate_pod_resize(updated: Object, existing: Object) -> list[field.Error]:
     refusal = _refusal(updated, existing)
     if refusal:
         return [field.forbidden(checks.WHOLE_OBJECT, refusal)]
-    before = (existing.get("status") or {}).get("qosClass") or pod_amounts.qos_class(old)
-    if before != pod_amounts.qos_class(new):
+    before = (existing.get("status") or {}).get("qosClass") or podrequests.qos_class(old)
+    if before != podrequests.qos_class(new):
         current = (updated.get("status") or {}).get("qosClass", "")
         detail = "Pod QOS Class may not change as a result of resizing"
         errors.append(field.invalid(_SPEC, current, detail))

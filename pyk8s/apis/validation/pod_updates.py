@@ -9,7 +9,7 @@ from typing import Any
 
 from pyk8s.apimachinery import field, gojson, names
 from pyk8s.apimachinery.gvk import Object
-from pyk8s.apis import pod_amounts, pods
+from pyk8s.apis import pods
 from pyk8s.apis.validation import (
     checks,
     containers,
@@ -20,6 +20,7 @@ from pyk8s.apis.validation import (
 )
 from pyk8s.apis.validation.options import PodOptions
 from pyk8s.apis.validation.pods import INT32_MAX, validate_pod_content
+from pyk8s.componenthelpers import podrequests
 
 Spec = Mapping[str, Any]
 Statuses = Sequence[Mapping[str, Any]]
@@ -57,7 +58,7 @@ def validate_pod_update(updated: Object, existing: Object) -> list[field.Error]:
     errors += _validate_gates(new, old)
     if new == old:
         return errors
-    if _qos(existing) != pod_amounts.qos_class(new):
+    if _qos(existing) != podrequests.qos_class(new):
         current = (updated.get("status") or {}).get("qosClass", "")
         errors.append(field.invalid(field.Path("metadata"), current, "Pod QoS is immutable"))
     return errors + _validate_rest(new, old)
@@ -88,7 +89,7 @@ def _is_lenient(spec: Spec) -> bool:
 
 def _qos(pod: Object) -> str:
     stored: str | None = (pod.get("status") or {}).get("qosClass")
-    return stored or pod_amounts.qos_class(pod["spec"])
+    return stored or podrequests.qos_class(pod["spec"])
 
 
 def _validate_deadline(new: Spec, old: Spec) -> tuple[list[field.Error], bool]:

@@ -8,9 +8,10 @@ from typing import Any
 
 from pyk8s.apimachinery import field, names, times
 from pyk8s.apimachinery.gvk import Object
-from pyk8s.apis import pod_amounts, pod_warnings
+from pyk8s.apis import pod_warnings
 from pyk8s.apis.defaults import core as defaults
 from pyk8s.apis.validation import pod_resize, pod_updates, pods
+from pyk8s.componenthelpers import podrequests
 from pyk8s.registry.context import RequestContext
 from pyk8s.registry.strategies import metadata
 from pyk8s.registry.strategy import Strategy, UpdateRule
@@ -30,7 +31,7 @@ class PodStrategy(Strategy):
     def prepare_for_create(self, context: RequestContext, obj: Object) -> None:
         super().prepare_for_create(context, obj)
         spec = obj["spec"]
-        obj["status"] = {"phase": "Pending", "qosClass": pod_amounts.qos_class(spec)}
+        obj["status"] = {"phase": "Pending", "qosClass": podrequests.qos_class(spec)}
         if spec.get("schedulingGates"):
             obj["status"]["conditions"] = [_gated()]
         labels = obj["metadata"].get("labels") or {}

@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Rules about core objects that components of both wings share, as pure functions on plain dicts.
+
+    nodeaffinity   which nodes a selector, a pod's required and its preferred affinity name
+    taints         which taints of a node a pod's tolerations leave standing
+    podrequests    what a pod asks for and may use as a whole, and its quality of service
+
+Mirrors `k8s.io/component-helpers` and what kubelet and scheduler share beside it. Here belongs a
+rule on which two components must agree. What one component alone decides stays with it, as do
+I/O, caches of objects and anything that suspends. Imports nothing but apimachinery.
+"""
