@@ -13,8 +13,9 @@ _COMMANDS = {
     "up": "pyk8s.cli.up",
     "apiserver": "pyk8s.cli.apiserver",
     "controller-manager": "pyk8s.cli.controller_manager",
+    "scheduler": "pyk8s.cli.scheduler",
 }
-_NOT_BUILT = ("scheduler", "node")
+_NOT_BUILT = ("node",)
 
 _HELP = """\
 usage: pyk8s COMMAND [flags]
@@ -24,8 +25,9 @@ A Kubernetes control plane in Python.
   up                  start everything; prints how to point kubectl at it
   apiserver           run the API server alone, with kube-apiserver's flag names
   controller-manager  run the controllers alone, against any API server
+  scheduler           run the scheduler alone, against any API server
 
-not built yet: scheduler, node
+not built yet: node
 
 `pyk8s COMMAND --help` tells a command's flags, `pyk8s --version` the version.
 """

@@ -31,7 +31,7 @@ from pyk8s.server.options import DEFAULT_SERVICE_CLUSTER_IP_RANGE
 
 PROGRAM = "pyk8s up"
 
-NOT_BUILT = ("scheduler", "node")
+NOT_BUILT = ("node",)
 
 READY_SECONDS_MAX = 30.0
 READY_POLL_SECONDS = 0.02
@@ -77,6 +77,7 @@ class ClientComponent:
 CLIENT_COMPONENTS: Mapping[str, ClientComponent] = {
     # Only one runs here; a Lease left by a killed one would have to run out first.
     "controller-manager": ClientComponent(flags=lambda options: ("--leader-elect=false",)),
+    "scheduler": ClientComponent(flags=lambda options: ("--leader-elect=false",)),
 }
 BUILT = ("etcd", "apiserver", *CLIENT_COMPONENTS)
 

@@ -34,7 +34,8 @@ class NodeName:
 
     def filter(self, state: CycleState, pod: PodInfo, nodes: NodeTable, rows: Rows) -> Ints:
         wanted = nodes.rows.get(pod.pod["spec"]["nodeName"], -1)
-        return (np.arange(nodes.size)[rows] != wanted).astype(np.int64)
+        others: Ints = (np.arange(nodes.size)[rows] != wanted).astype(np.int64)
+        return others
 
     def rejection(self, state: CycleState, code: int) -> Status:
         return unresolvable("node(s) didn't match the requested node name")
