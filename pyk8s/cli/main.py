@@ -13,9 +13,9 @@ _COMMANDS = {
     "up": "pyk8s.cli.up",
     "apiserver": "pyk8s.cli.apiserver",
     "controller-manager": "pyk8s.cli.controller_manager",
+    "scheduler": "pyk8s.cli.scheduler",
     "node": "pyk8s.cli.node",
 }
-_NOT_BUILT = ("scheduler",)
 
 _HELP = """\
 usage: pyk8s COMMAND [flags]
@@ -25,9 +25,8 @@ A Kubernetes control plane in Python.
   up                  start everything; prints how to point kubectl at it
   apiserver           run the API server alone, with kube-apiserver's flag names
   controller-manager  run the controllers alone, against any API server
+  scheduler           run the scheduler alone, against any API server
   node                run simulated nodes, against any API server
-
-not built yet: scheduler
 
 `pyk8s COMMAND --help` tells a command's flags, `pyk8s --version` the version.
 """
@@ -48,8 +47,5 @@ def main(arguments: list[str] | None = None) -> int:
 
         print(f"pyk8s {pyk8s.__version__} (Kubernetes {pyk8s.KUBERNETES_VERSION})")
         return 0
-    if command in _NOT_BUILT:
-        print(f"pyk8s: {command} is not built yet", file=sys.stderr)
-    else:
-        print(f"pyk8s: there is no command {command!r}: see pyk8s --help", file=sys.stderr)
+    print(f"pyk8s: there is no command {command!r}: see pyk8s --help", file=sys.stderr)
     return 1

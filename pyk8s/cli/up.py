@@ -31,8 +31,6 @@ from pyk8s.server.options import DEFAULT_SERVICE_CLUSTER_IP_RANGE
 
 PROGRAM = "pyk8s up"
 
-NOT_BUILT = ("scheduler",)
-
 READY_SECONDS_MAX = 30.0
 READY_POLL_SECONDS = 0.02
 
@@ -78,6 +76,7 @@ class ClientComponent:
 CLIENT_COMPONENTS: Mapping[str, ClientComponent] = {
     # Only one runs here; a Lease left by a killed one would have to run out first.
     "controller-manager": ClientComponent(flags=lambda options: ("--leader-elect=false",)),
+    "scheduler": ClientComponent(flags=lambda options: ("--leader-elect=false",)),
     "node": ClientComponent(
         flags=lambda options: (f"--simulated={options.nodes}",), is_waited_for=True
     ),
@@ -103,8 +102,6 @@ def parse(arguments: Sequence[str]) -> UpOptions:
     """Raises UsageError. Prints and exits for --help."""
     values = vars(_parser().parse_args(arguments))
     for component in values["components"]:
-        if component in NOT_BUILT:
-            raise UsageError(f"--components: {component} is not built yet")
         if component not in BUILT:
             raise UsageError(f"--components: there is no component {component!r}")
     if not values["nodes"]:

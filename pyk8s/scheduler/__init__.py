@@ -1,2 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finds each unscheduled pod the best node and binds it there."""
+"""`pyk8s scheduler`: gives pods without a node one, as kube-scheduler does.
+
+    informers -> Queue -> Evaluation: masks and scores over the NodeTable -> assume -> bind (task)
+                   ^                                                              |
+                   '--------- back-off, or until something relevant changed <-----'
+
+Knows the API server over HTTP alone. The framework that plugins are written against is a package
+of its own; the plugins know nothing of queue and loop.
+"""

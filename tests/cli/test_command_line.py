@@ -206,11 +206,6 @@ def test_controller_manager_mistakes(
     ("arguments", "message"),
     [
         pytest.param(
-            ["--components=apiserver,scheduler"],
-            "--components: scheduler is not built yet",
-            id="not built",
-        ),
-        pytest.param(
             ["--components=kubelet"], "--components: there is no component 'kubelet'", id="none"
         ),
         pytest.param(
@@ -235,7 +230,6 @@ def test_up_mistakes(arguments: list[str], message: str, capsys: pytest.CaptureF
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        pytest.param(["scheduler"], "pyk8s: scheduler is not built yet\n", id="not built"),
         pytest.param(["dwon"], "pyk8s: there is no command 'dwon': see pyk8s --help\n", id="none"),
     ],
 )

@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All nodes as arrays, one row each: what is judged for every node in one operation.
+
+    node, pod -> row updated in place -> journal names the row -> kept answers look at it again
+
+Rows of nodes that are gone are used again. A pod on a node that is not known (yet) has a row too,
+which is no node until one comes. Single-threaded, nothing suspends: every read sees one moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyk8s.apimachinery import meta
+from pyk8s.apimachinery.gvk import Object
+from pyk8s.componenthelpers import podrequests
+from pyk8s.scheduler.framework.podinfo import HostPort, PodInfo
+
+Ints = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+# Indexes every array of the table.
+Rows = slice | NDArray[np.intp]
+
+ALL = slice(None)
+CPU, MEMORY = 0, 1
+_FIRST_RESOURCES = ("cpu", "memory", "ephemeral-storage")
+_JOURNAL_MAX = 65536
+
+Taints = tuple[tuple[str, str, str], ...]
+
+
+class NodeTable:
+    """Arrays are as long as there are rows, which `grow`s; hold none of them across a change.
+
+    `allocatable` and `requested` have one line per resource of `resources`, `non_zero` one for
+    cpu and one for memory; `taint_sets` numbers into `taints`.
+    """
+
+    def __init__(self, rows: int = 64) -> None:
+        self.resources: dict[str, int] = {name: i for i, name in enumerate(_FIRST_RESOURCES)}
+        self.allocatable: Ints = np.zeros((len(self.resources), rows), np.int64)
+        self.requested: Ints = np.zeros_like(self.allocatable)
+        self.non_zero: Ints = np.zeros((2, rows), np.int64)
+        self.pods_max: Ints = np.zeros(rows, np.int64)
+        self.pod_count: Ints = np.zeros(rows, np.int64)
+        self.is_node: Mask = np.zeros(rows, np.bool_)
+        self.unschedulable: Mask = np.zeros(rows, np.bool_)
+        self.taint_sets: Ints = np.zeros(rows, np.int64)
+        self.taints: list[Taints] = [()]
+        self.names: list[str] = [""] * rows
+        self.nodes: list[Object | None] = [None] * rows
+        self.pods: list[dict[str, PodInfo]] = [{} for _ in range(rows)]
+        self.rows: dict[str, int] = {}
+        self.ports: dict[HostPort, dict[int, int]] = {}
+        self.on_pod: list[Callable[[PodInfo, int, int], None]] = []
+        self.on_node: list[Callable[[int], None]] = []
+        self._taint_numbers: dict[Taints, int] = {(): 0}
+        self._where: dict[str, int] = {}
+        self._free = [*range(rows - 1, -1, -1)]
+        self._journal: list[int] = []
+        self._forgotten = 0
+        self.node_count = 0
+
+    @property
+    def size(self) -> int:
+        return len(self.names)
+
+    # --- the journal
+
+    @property
+    def position(self) -> int:
+        return self._forgotten + len(self._journal)
+
+    def changed_since(self, position: int) -> Rows:
+        """The rows that changed; all of them where that is not known any more."""
+        if position < self._forgotten:
+            return ALL
+        changed = self._journal[position - self._forgotten :]
+        if len(changed) == 1:
+            return np.array(changed, np.intp)
+        return np.unique(np.array(changed, np.intp)) if len(changed) < self.size else ALL
+
+    def touch(self, row: int) -> None:
+        """Say of a row that it has to be looked at anew."""
+        self._journal.append(row)
+        if len(self._journal) > _JOURNAL_MAX:
+            self._forgotten += _JOURNAL_MAX // 2
+            del self._journal[: _JOURNAL_MAX // 2]
+
+    def touch_all(self) -> None:
+        self._forgotten = self.position + 1
+        self._journal.clear()
+
+    # --- nodes
+
+    def set_node(self, node: Object) -> int:
+        """Add the node or replace what is known of it; its row."""
+        row = self._row(meta.name(node))
+        if not self.is_node[row]:
+            self.node_count += 1
+        spec = node.get("spec") or {}
+        self.is_node[row] = True
+        self.nodes[row] = node
+        self.unschedulable[row] = bool(spec.get("unschedulable"))
+        self._set_allocatable(row, (node.get("status") or {}).get("allocatable") or {})
+        taints = tuple(
+            (each.get("key", ""), each.get("value") or "", each.get("effect") or "")
+            for each in spec.get("taints") or ()
+        )
+        self.taint_sets[row] = self._taint_number(taints)
+        self._node_changed(row)
+        return row
+
+    def remove_node(self, name: str) -> None:
+        row = self.rows.get(name)
+        if row is None or not self.is_node[row]:
+            return
+        self.node_count -= 1
+        self.is_node[row] = False
+        self.nodes[row] = None
+        self._node_changed(row)
+        self._free_if_unused(row)
+
+    def _node_changed(self, row: int) -> None:
+        self.touch(row)
+        for observe in self.on_node:
+            observe(row)
+
+    def _set_allocatable(self, row: int, amounts: Mapping[str, Any]) -> None:
+        allocatable = podrequests.scaled(podrequests.of_list(amounts))
+        self.pods_max[row] = allocatable.pop("pods", 0)
+        for name in allocatable:
+            self.resource(name)
+        self.allocatable[:, row] = 0
+        for name, amount in allocatable.items():
+            self.allocatable[self.resources[name], row] = amount
+
+    def resource(self, name: str) -> int:
+        """The line of a resource, a new one for one that was not seen before."""
+        line = self.resources.get(name)
+        if line is None:
+            line = self.resources[name] = len(self.resources)
+            more = np.zeros((1, self.size), np.int64)
+            self.allocatable = np.concatenate((self.allocatable, more))
+            self.requested = np.concatenate((self.requested, more))
+        return line
+
+    def _taint_number(self, taints: Taints) -> int:
+        number = self._taint_numbers.get(taints)
+        if number is None:
+            number = self._taint_numbers[taints] = len(self.taints)
+            self.taints.append(taints)
+        return number
+
+    # --- pods
+
+    def add_pod(self, info: PodInfo, node: str) -> None:
+        """The pod is on the node; what was known of that pod before is replaced."""
+        self.remove_pod(info.uid)
+        row = self._row(node)
+        self._where[info.uid] = row
+        self.pods[row][info.uid] = info
+        self._count(info, row, 1)
+
+    def remove_pod(self, uid: str) -> PodInfo | None:
+        row = self._where.pop(uid, None)
+        if row is None:
+            return None
+        info = self.pods[row].pop(uid)
+        self._count(info, row, -1)
+        self._free_if_unused(row)
+        return info
+
+    def node_of(self, uid: str) -> str:
+        """The node a pod is on; empty for a pod that is not here."""
+        row = self._where.get(uid)
+        return "" if row is None else self.names[row]
+
+    def _count(self, info: PodInfo, row: int, by: int) -> None:
+        self.pod_count[row] += by
+        for name, amount in info.requests.items():
+            if amount:
+                line = self.resources.get(name)
+                self.requested[self.resource(name) if line is None else line, row] += by * amount
+        self.non_zero[CPU, row] += by * info.non_zero[CPU]
+        self.non_zero[MEMORY, row] += by * info.non_zero[MEMORY]
+        for port in info.ports:
+            users = self.ports.setdefault(port, {})
+            users[row] = users.get(row, 0) + by
+            if not users[row]:
+                del users[row]
+        self.touch(row)
+        for observe in self.on_pod:
+            observe(info, row, by)
+
+    # --- rows
+
+    def _row(self, name: str) -> int:
+        row = self.rows.get(name)
+        if row is None:
+            if not self._free:
+                self._grow()
+            row = self.rows[name] = self._free.pop()
+            self.names[row] = name
+        return row
+
+    def _free_if_unused(self, row: int) -> None:
+        if not self.is_node[row] and not self.pods[row]:
+            del self.rows[self.names[row]]
+            self.names[row] = ""
+            self._free.append(row)
+
+    def _grow(self) -> None:
+        more = self.size
+        for name in ("allocatable", "requested", "non_zero"):
+            setattr(self, name, np.pad(getattr(self, name), ((0, 0), (0, more))))
+        for name in ("pods_max", "pod_count", "is_node", "unschedulable", "taint_sets"):
+            setattr(self, name, np.pad(getattr(self, name), (0, more)))
+        self.names += [""] * more
+        self.nodes += [None] * more
+        self.pods += [{} for _ in range(more)]
+        self._free = [*range(2 * more - 1, more - 1, -1)]
+        self.touch_all()

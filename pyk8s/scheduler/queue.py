@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pods that wait for a node, in three places.
+
+    add -> active (by priority, then age) -> pop
+             ^   ^------ back-off over ------ backing off
+             '-- something relevant changed, or five minutes -- unschedulable
+
+As `pkg/scheduler/backend/queue`: back-off of 1 s, doubled by each failed attempt, 10 s at most. A
+pod found unschedulable leaves its place only for an event one of the plugins that rejected it
+names. Attempts do not suspend between pop and the verdict, so no event falls in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pyk8s.scheduler.framework.podinfo import PodInfo
+
+INITIAL_BACKOFF_SECONDS = 1.0
+MAX_BACKOFF_SECONDS = 10.0
+UNSCHEDULABLE_SECONDS_MAX = 300.0
+_FLUSH_SECONDS = 30.0
+
+# What changed in the cluster.
+NODE_ADDED, NODE_UPDATED, POD_DELETED = "NodeAdd", "NodeUpdate", "AssignedPodDelete"
+
+
+@dataclass(slots=True, eq=False)
+class QueuedPod:
+    """`attempts` counts how often it was popped; times are the loop's."""
+
+    info: PodInfo
+    queued_at: float
+    attempts: int = 0
+    failed_at: float = 0.0
+    rejected_by: frozenset[str] = field(default_factory=frozenset)
+
+
+class Queue:
+    """A pod, by uid, is in one of the places or with whoever popped it. `relevant` names the
+    events for which a plugin may change its mind."""
+
+    def __init__(self, relevant: Mapping[str, frozenset[str]]) -> None:
+        self._relevant = relevant
+        self._active: list[tuple[int, float, int, QueuedPod]] = []
+        self._waiting: dict[str, QueuedPod] = {}
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._unschedulable: dict[str, QueuedPod] = {}
+        self._numbers = itertools.count()
+        self._filled = asyncio.Event()
+
+    def depths(self) -> dict[str, int]:
+        """How many pods wait, by upstream's names of the places."""
+        return {
+            "active": len(self._waiting),
+            "backoff": len(self._timers),
+            "unschedulable": len(self._unschedulable),
+        }
+
+    def add(self, info: PodInfo) -> None:
+        """A new pod, or a changed one: what is known of it is replaced, and a changed one may
+        try again at once."""
+        now = asyncio.get_running_loop().time()
+        known = self._take(info.uid)
+        queued = known or QueuedPod(info, now)
+        queued.info = info
+        self._activate(queued)
+
+    def replace(self, info: PodInfo) -> None:
+        """A newer state of the pod that matters to nobody."""
+        for place in (self._waiting, self._unschedulable):
+            if info.uid in place:
+                place[info.uid].info = info
+
+    def knows(self, uid: str) -> PodInfo | None:
+        queued = self._waiting.get(uid) or self._unschedulable.get(uid)
+        return queued.info if queued is not None else None
+
+    def remove(self, uid: str) -> None:
+        self._take(uid)
+
+    async def pop(self) -> QueuedPod:
+        """The next pod; the caller has to say what became of it."""
+        while True:
+            while self._active:
+                *_, queued = heapq.heappop(self._active)
+                # An entry whose pod went elsewhere meanwhile is not the one that counts.
+                if self._waiting.get(queued.info.uid) is queued:
+                    del self._waiting[queued.info.uid]
+                    queued.attempts += 1
+                    return queued
+            self._filled.clear()
+            await self._filled.wait()
+
+    def add_unschedulable(self, queued: QueuedPod, rejected_by: frozenset[str]) -> None:
+        queued.rejected_by = rejected_by
+        queued.failed_at = asyncio.get_running_loop().time()
+        self._unschedulable[queued.info.uid] = queued
+
+    def add_after_backoff(self, queued: QueuedPod) -> None:
+        """An attempt failed for no reason of the pod's own."""
+        queued.failed_at = asyncio.get_running_loop().time()
+        self._unschedulable[queued.info.uid] = queued
+        self._back_off(queued)
+
+    def event(self, name: str) -> None:
+        """Move those that it may help to back-off, or past it."""
+        for queued in [*self._unschedulable.values()]:
+            plugins = queued.rejected_by
+            if not plugins or any(name in self._relevant.get(p, ()) for p in plugins):
+                self._back_off(queued)
+
+    async def run(self) -> None:
+        """Let no pod wait for ever, whatever was missed. Until cancelled."""
+        while True:
+            await asyncio.sleep(_FLUSH_SECONDS)
+            oldest = asyncio.get_running_loop().time() - UNSCHEDULABLE_SECONDS_MAX
+            for queued in [*self._unschedulable.values()]:
+                if queued.failed_at < oldest:
+                    self._back_off(queued)
+
+    # --- places
+
+    def _back_off(self, queued: QueuedPod) -> None:
+        uid = queued.info.uid
+        if uid in self._timers:
+            return
+        loop = asyncio.get_running_loop()
+        doublings = min(queued.attempts - 1, 30)
+        seconds = min(INITIAL_BACKOFF_SECONDS * 2.0**doublings, MAX_BACKOFF_SECONDS)
+        when = queued.failed_at + seconds
+        if when <= loop.time():
+            self._take(uid)
+            self._activate(queued)
+        else:
+            self._timers[uid] = loop.call_at(when, self._backed_off, uid)
+
+    def _backed_off(self, uid: str) -> None:
+        if (queued := self._take(uid)) is not None:
+            self._activate(queued)
+
+    def _activate(self, queued: QueuedPod) -> None:
+        self._waiting[queued.info.uid] = queued
+        entry = (-queued.info.priority, queued.queued_at, next(self._numbers), queued)
+        heapq.heappush(self._active, entry)
+        self._filled.set()
+
+    def _take(self, uid: str) -> QueuedPod | None:
+        if (timer := self._timers.pop(uid, None)) is not None:
+            timer.cancel()
+        return self._waiting.pop(uid, None) or self._unschedulable.pop(uid, None)

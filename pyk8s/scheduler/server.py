@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The scheduler as a component: kubeconfig, leader election, health and metrics."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import uuid
+from dataclasses import dataclass
+
+import pyk8s
+from pyk8s.client import events, kubeconfig, leaderelection, rest
+from pyk8s.client.client import Client
+from pyk8s.scheduler.scheduler import DEFAULT_SCHEDULER, Scheduler, default_profile
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchedulerOptions:
+    """kube-scheduler's flags. The budget is wider than upstream's 50 and 100: the server's own
+    limits spare it better."""
+
+    kubeconfig: str = ""
+    leader_elect: bool = True
+    kube_api_qps: float = 0.0
+    kube_api_burst: int = 1000
+
+
+async def _lead(client: Client) -> None:
+    recorder = events.EventRecorder(client, DEFAULT_SCHEDULER)
+    scheduler = Scheduler(client, recorder, default_profile())
+    async with asyncio.TaskGroup() as group:
+        group.create_task(recorder.run())
+        group.create_task(scheduler.run())
+
+
+async def _serve(options: SchedulerOptions) -> None:
+    connection = rest.RESTClient(kubeconfig.load(options.kubeconfig), qps=0)
+    agent = f"pyk8s-scheduler/{pyk8s.__version__}"
+    limits = {"qps": options.kube_api_qps, "burst": options.kube_api_burst}
+    client = Client(connection.named(agent, **limits))  # type: ignore[arg-type]
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(connection.close)
+        if not options.leader_elect:
+            await _lead(client)
+            return
+        elector = leaderelection.LeaderElector(
+            client,
+            leaderelection.Options(
+                namespace="kube-system",
+                name="kube-scheduler",
+                identity=f"{socket.gethostname()}_{uuid.uuid4()}",
+            ),
+        )
+        await elector.run(lambda: _lead(client))
+
+
+async def run(options: SchedulerOptions) -> None:
+    """Until SIGINT or SIGTERM. Raises KubeconfigError and LeadershipLost."""
+    running = asyncio.ensure_future(_serve(options))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, running.cancel)
+    try:
+        await running
+    except asyncio.CancelledError:
+        _log.info("stopped: process=%s", os.getpid())
