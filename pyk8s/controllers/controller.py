@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The worker loop that all controllers share: keys in, `reconcile` called, failures retried.
-
-key -> reconcile --fine--> forgotten
-                 --raises--> counted, told as an Event, tried again ever later
-"""
+"""What all controllers share: keys in, `reconcile` called, failures counted, told and retried."""
 
 from __future__ import annotations
 
@@ -16,11 +12,11 @@ from typing import Any, ClassVar, Generic
 
 from pyk8s.apimachinery import errors, meta
 from pyk8s.apimachinery.gvk import GroupVersionResource, Object
-from pyk8s.client import events, informer, rest
+from pyk8s.client import events, informer, worker
 from pyk8s.client.client import Client
 from pyk8s.client.informer import SharedInformer, SharedInformers
 from pyk8s.client.store import Key
-from pyk8s.client.workqueue import K, ShutDown, WorkQueue
+from pyk8s.client.workqueue import K, WorkQueue
 
 _log = logging.getLogger(__name__)
 
@@ -87,38 +83,17 @@ class Controller(ABC, Generic[K]):
             for task in self.tasks():
                 group.create_task(task())
             for _ in range(self.workers):
-                group.create_task(self._work())
+                group.create_task(worker.work(self.queue, self._reconcile, self._failed))
 
     def tasks(self) -> Iterable[Task]:
         """What runs beside the workers."""
         return ()
 
-    async def _work(self) -> None:
-        while True:
-            try:
-                key = await self.queue.get()
-            except ShutDown:
-                return
-            try:
-                await self._reconcile_one(key)
-            finally:
-                self.queue.done(key)
-
-    async def _reconcile_one(self, key: K) -> None:
+    async def _reconcile(self, key: K) -> None:
         self.statistics.reconciled += 1
-        try:
-            await self.reconcile(key)
-        except (errors.StatusError, rest.ServerUnreachable) as error:
-            self._failed(key, error)
-        except Exception as error:
-            # A boundary: a mistake in one controller about one object stops nothing else.
-            _log.exception("reconcile failed: controller=%s key=%s", self.name, key)
-            self._failed(key, error)
-        else:
-            self.queue.forget(key)
+        await self.reconcile(key)
 
     def _failed(self, key: K, error: Exception) -> None:
-        self.queue.add_rate_limited(key)
         if isinstance(error, errors.StatusError) and error.reason in _EXPECTED_REASONS:
             return
         self.statistics.failed += 1
