@@ -27,9 +27,9 @@ from pyk8s.controllers.replicaset.controller import (
 from pyk8s.controllers.serviceaccount.accounts import ServiceAccountController
 from pyk8s.controllers.serviceaccount.root_ca import RootCAPublisher
 from pyk8s.controllers.statefulset.controller import StatefulSetController
-from pyk8s.controllers.ttlafterfinished.controller import TTLAfterFinishedController
 from pyk8s.controllers.tainteviction.controller import TaintEvictionController
 from pyk8s.controllers.ttl.controller import TTLController
+from pyk8s.controllers.ttlafterfinished.controller import TTLAfterFinishedController
 
 # The garbage collector comes last, so that it finds the informers of all the others.
 CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
