@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-COMPONENTS = ("controller-manager", "apiserver", "node")
+COMPONENTS = ("controller-manager", "scheduler", "node", "apiserver")
 
 
 class Up:
