@@ -45,7 +45,7 @@ class Rejection(NamedTuple):
 
 def claims_of(pod: Object) -> Claims:
     spec = pod["spec"]
-    requests = podrequests.scaled(podrequests.requests(pod))
+    requests = podrequests.scaled(podrequests.requests(pod, podrequests.SPEC_ONLY))
     return Claims(requests, tuple(_ports(spec)))
 
 
@@ -72,6 +72,39 @@ def reject(pod: Object, own: Claims, node: Object, others: Iterable[Claims]) -> 
         return Rejection("PodOSNotSupported", message)
     others = list(others)
     return _lacks_resource(own, node, others) or _mismatch(spec, own, node, others)
+
+
+def refuse_resize(own: Claims, node: Object, others: Iterable[Claims]) -> tuple[str, str] | None:
+    """Reason and message of the condition PodResizePending for a Pod that wants to claim this;
+    None where it may. As `pkg/kubelet/allocation`."""
+    there = podrequests.scaled(podrequests.of_list((node.get("status") or {}).get("allocatable")))
+    for name in ("memory", "cpu"):
+        requested, capacity = own.requests.get(name, 0), there.get(name, 0)
+        if requested > capacity:
+            text = f"{name}, requested: {requested}, capacity: {capacity}"
+            return "Infeasible", f"Node didn't have enough capacity: {text}"
+    lacks = _lacks_resource(own, node, list(others))
+    return None if lacks is None else ("Deferred", lacks.message)
+
+
+def resources_of(pod: Object) -> dict[str, Any]:
+    """spec.resources of each container, by name."""
+    spec = pod["spec"]
+    every = (*(spec.get("initContainers") or ()), *spec["containers"])
+    return {container["name"]: container.get("resources") or {} for container in every}
+
+
+def restarted_by_resize(pod: Object, before: Mapping[str, Any]) -> Iterator[str]:
+    """The containers that want a restart for what of their resources has changed."""
+    for container in pod["spec"]["containers"]:
+        policies = container.get("resizePolicy") or ()
+        decisive = [p["resourceName"] for p in policies if p["restartPolicy"] == "RestartContainer"]
+        old, new = before.get(container["name"]) or {}, container.get("resources") or {}
+        for kind in ("requests", "limits"):
+            was, becomes = old.get(kind) or {}, new.get(kind) or {}
+            if any(was.get(name) != becomes.get(name) for name in decisive):
+                yield container["name"]
+                break
 
 
 def _lacks_resource(own: Claims, node: Object, others: list[Claims]) -> Rejection | None:

@@ -24,6 +24,7 @@ class Adopted:
     pod_ip: str
     current: dict[str, Container] = field(default_factory=dict)
     previous: dict[str, Container] = field(default_factory=dict)
+    allocated: dict[str, Any] = field(default_factory=dict)
 
 
 def adopt(pod: Object) -> Adopted | None:
@@ -33,6 +34,7 @@ def adopt(pod: Object) -> Adopted | None:
         return None
     found = Adopted(_seconds(status["startTime"]), status["podIP"])
     for each in _statuses(status):
+        found.allocated[each["name"]] = each.get("resources") or {}
         run = _run(each, each.get("state") or {}, each.get("restartCount", 0))
         before = _run(each, each.get("lastState") or {}, each.get("restartCount", 0) - 1)
         if run is not None:

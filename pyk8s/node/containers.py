@@ -65,6 +65,12 @@ class KnownPod:
     # The last thing told of a container, so that it is told once.
     told: dict[str, tuple[str, int]] = field(default_factory=dict)
     stops_at: float | None = None
+    # The resources of each container as they are in force, what speaks against those of the
+    # spec, the generation that was looked at, and who is to restart for new ones.
+    allocated: dict[str, Any] = field(default_factory=dict)
+    resize: tuple[str, str] | None = None
+    generation: int = 0
+    restart: set[str] = field(default_factory=set)
 
 
 class Tell(Protocol):
@@ -148,7 +154,11 @@ class ContainerKeeper:
             return
         if run.is_running:
             if run.image != spec.get("image"):
-                await self._replace(pod, known, spec, wakes)
+                why = f"Container {name} definition changed, will be restarted"
+                await self._replace(pod, known, spec, why, wakes)
+            elif name in known.restart:
+                why = f"Container {name} resize requires restart"
+                await self._replace(pod, known, spec, why, wakes)
             return
         if policy == "Never" or (policy == "OnFailure" and not run.exit_code):
             return
@@ -168,12 +178,12 @@ class ContainerKeeper:
             known.delay[name] = min(BACKOFF_SECONDS_MAX, delay * 2 or BACKOFF_FIRST_SECONDS)
 
     async def _replace(
-        self, pod: Object, known: KnownPod, spec: Object, wakes: list[float]
+        self, pod: Object, known: KnownPod, spec: Object, why: str, wakes: list[float]
     ) -> None:
         name = spec["name"]
         run = known.current[name]
-        message = f"Container {name} definition changed, will be restarted"
-        self._tell(pod, NORMAL, "Killing", message, name)
+        known.restart.discard(name)
+        self._tell(pod, NORMAL, "Killing", why, name)
         grace = float(pod["spec"].get("terminationGracePeriodSeconds") or 0)
         await self._runtime.stop_container(run, grace)
         await self._start(pod, known, spec, run.attempt + 1, wakes)
@@ -231,6 +241,9 @@ class ContainerKeeper:
     def _failed_pull(self, pod: Object, known: KnownPod, spec: Object, error: str) -> Waiting:
         name, image = spec["name"], spec.get("image") or ""
         delay, until = known.pulls.get(image, (0.0, 0.0))
+        told_until = until - delay + _LOOK_AGAIN_SECONDS
+        if until and self._now() < told_until:
+            return Waiting("ErrImagePull", error, told_until)
         if until > self._now():
             text = f'Back-off pulling image "{image}"'
             self._tell_once(pod, known, name, ("BackOff", text), NORMAL)

@@ -104,6 +104,7 @@ class Kubelet:
         self._pods: dict[str, KnownPod] = {}
         # What the pods of a node take of it, by node and uid.
         self._claims: defaultdict[str, dict[str, Claims]] = defaultdict(dict)
+        self._deferred: defaultdict[str, set[str]] = defaultdict(set)
         self._keys: dict[str, Key] = {}
         self._queue: WorkQueue[str] = WorkQueue("pods")
         source = reflector.ResourceListWatcher(
@@ -188,7 +189,10 @@ class Kubelet:
 
     def _release(self, uid: str, node: str) -> None:
         claims = self._claims[node]
-        claims.pop(uid, None)
+        if claims.pop(uid, None) is not None:
+            # Those whose resize found no room look again.
+            for waiting in self._deferred.pop(node, ()):
+                self._queue.add(waiting)
         if not claims:
             del self._claims[node]
 
@@ -239,6 +243,8 @@ class Kubelet:
                 return
             known = await self._begin(pod, claims)
         self._pods[uid] = known
+        if known.resize is not None or known.generation != meta.generation(pod):
+            self._resize(uid, pod, known)
         for _ in range(_ROUNDS_MAX):
             wake_at = await self._containers.advance(pod, known)
             if wake_at is None or wake_at > self._now():
@@ -274,6 +280,23 @@ class Kubelet:
             claims[uid] = own
         return rejection
 
+    def _resize(self, uid: str, pod: Object, known: KnownPod) -> None:
+        """Put the resources of the spec in force, where the node has them."""
+        known.generation = meta.generation(pod)
+        wanted = admission.claims_of(pod)
+        claims = self._claims[known.node]
+        known.resize = None
+        if dict(wanted.requests) != dict(known.claims.requests):
+            others = [other for each, other in claims.items() if each != uid]
+            node = self._nodes.node(known.node)
+            known.resize = admission.refuse_resize(wanted, node, others)
+        if known.resize is not None:
+            self._deferred[known.node].add(uid)
+            return
+        known.restart.update(admission.restarted_by_resize(pod, known.allocated))
+        known.claims = claims[uid] = wanted
+        known.allocated = admission.resources_of(pod)
+
     async def _reject(self, pod: Object, rejection: Rejection) -> None:
         self._tell(pod, events.WARNING, rejection.reason, rejection.message)
         status = podstatus.rejected(pod, rejection.reason, rejection.message, self._now())
@@ -282,6 +305,8 @@ class Kubelet:
     async def _begin(self, pod: Object, claims: Claims) -> KnownPod:
         spec = pod["spec"]
         known = KnownPod(meta.namespaced_name(pod), spec["nodeName"], self._now(), claims)
+        known.allocated = admission.resources_of(pod)
+        known.generation = meta.generation(pod)
         known.sandbox = await self._runtime.run_sandbox(pod)
         known.host_ip = _internal_ip(self._nodes.node(known.node))
         known.ip = known.host_ip if spec.get("hostNetwork") else self._addresses.take()
@@ -299,6 +324,7 @@ class Kubelet:
         known.ip = found.pod_ip
         known.sandbox = await self._runtime.run_sandbox(pod)
         known.current, known.previous = found.current, found.previous
+        known.allocated = found.allocated
         for name, run in known.current.items():
             if run.is_running and (spec := podstatus.container_of(pod, name)) is not None:
                 await self._runtime.adopt_container(pod, spec, run)
@@ -321,6 +347,8 @@ class Kubelet:
             waiting=known.waiting,
             ready=frozenset(containers.ready(pod, known)),
             failure=known.failure,
+            allocated=known.allocated,
+            resize=known.resize,
         )
         status = podstatus.status_of(pod, seen)
         if final_phase:

@@ -19,7 +19,8 @@ from pyk8s.node.runtime import Container
 @dataclass(slots=True, kw_only=True)
 class Seen:
     """What a kubelet knows of one pod. `current` and `previous` are the last two runs by
-    container name, `waiting` says why one that does not run has not been started again."""
+    container name, `waiting` says why one that does not run has not been started again.
+    `allocated` are the resources in force where they are not the spec's, and `resize` says why."""
 
     start_time: float
     host_ip: str
@@ -30,6 +31,8 @@ class Seen:
     waiting: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     ready: frozenset[str] = frozenset()
     failure: tuple[str, str] | None = None
+    allocated: Mapping[str, Any] = field(default_factory=dict)
+    resize: tuple[str, str] | None = None
 
 
 def is_sidecar(container: Object) -> bool:
@@ -110,6 +113,10 @@ def status_of(pod: Object, seen: Seen) -> dict[str, Any]:
     status["conditions"] = [
         _condition(pod, type, generation, found) for type, found in _conditions(pod, phase, seen)
     ]
+    if seen.resize is not None:
+        status["conditions"].append(_condition(pod, _PENDING, generation, (True, *seen.resize)))
+    elif any(c["type"] == _PENDING for c in (pod.get("status") or {}).get("conditions") or ()):
+        status["conditions"].append({"$patch": "delete", "type": _PENDING})
     return status
 
 
@@ -134,7 +141,7 @@ def _container_status(pod: Object, kind: str, spec: Object, seen: Seen) -> dict[
         status["containerID"] = run.id
         if name in seen.waiting:
             status["lastState"] = {"terminated": _terminated(run)}
-    if resources := spec.get("resources"):
+    if resources := seen.allocated.get(name, spec.get("resources")):
         status["resources"] = resources
         if requests := resources.get("requests"):
             status["allocatedResources"] = requests
@@ -165,6 +172,7 @@ def _terminated(run: Container) -> dict[str, Any]:
 
 # --- conditions
 
+_PENDING = "PodResizePending"
 _Found = tuple[bool, str, str]
 
 

@@ -15,7 +15,7 @@ from cluster import ControlPlane, eventually
 from world import World
 
 from pyk8s.client import events, kubeconfig, resources, rest
-from pyk8s.client.client import JSON_PATCH, Client, DeleteOptions, Patch
+from pyk8s.client.client import JSON_PATCH, STRATEGIC_MERGE_PATCH, Client, DeleteOptions, Patch
 from pyk8s.node.kubelet import Kubelet
 from pyk8s.node.nodes import NodeKeeper, NodeOptions
 from pyk8s.node.simulated import SimulatedRuntime
@@ -217,12 +217,12 @@ async def test_image_cannot_be_pulled(world: World) -> None:
     own["metadata"]["annotations"] = {"simulation.pyk8s.io/image-pull-error": "no such image"}
     own["spec"]["containers"][0]["image"] = "nowhere.example/web:1"
     await world.create(resources.PODS, own)
-    await until_holds(world, "web", lambda p: waiting(p) == "ErrImagePull", "cannot pull")
     found = await until_holds(world, "web", lambda p: waiting(p) == "ImagePullBackOff", "waits")
     assert found["status"]["phase"] == "Pending"
     told = await until_told(world, "web", "Pulling", "Failed", "BackOff")
     messages = {event["message"] for event in told}
     assert 'Failed to pull image "nowhere.example/web:1": no such image' in messages
+    assert "Error: ErrImagePull" in messages
     await world.patch(resources.PODS, "web", {"metadata": {"annotations": None}})
     image = {"op": "replace", "path": "/spec/containers/0/image", "value": "nginx"}
     await world.client.patch(
@@ -311,6 +311,42 @@ async def test_status_of_others_is_put_right(world: World) -> None:
     await world.patch(resources.PODS, "web", wrong, "status")
     found = await until(world, "web", "Running")
     assert found["status"]["podIP"] == right["podIP"]
+
+
+def _in_force(found: Object) -> str:
+    (status,) = found["status"]["containerStatuses"]
+    cpu: str = status["resources"]["requests"]["cpu"]
+    return cpu
+
+
+@pytest.mark.parametrize("policy", ["NotRequired", "RestartContainer"])
+async def test_resize(world: World, policy: str) -> None:
+    """New resources are in force at once, after a restart where the container wants one; more
+    than the node has is refused, until it is asked for no more."""
+    own = pod("web", "/pause")
+    (container,) = own["spec"]["containers"]
+    container["resources"] = {"requests": {"cpu": "10m"}}
+    container["resizePolicy"] = [{"resourceName": "cpu", "restartPolicy": policy}]
+    await world.create(resources.PODS, own)
+    await until(world, "web", "Running")
+
+    async def resize(cpu: str) -> None:
+        change = {"spec": {"containers": [{"name": "c", "resources": {"requests": {"cpu": cpu}}}]}}
+        patch = Patch(content=change, type=STRATEGIC_MERGE_PATCH)
+        await world.client.patch(resources.PODS, (world.namespace, "web"), patch, "resize")
+
+    await resize("20m")
+    found = await until_holds(world, "web", lambda p: _in_force(p) == "20m", "is larger")
+    (status,) = found["status"]["containerStatuses"]
+    assert status["allocatedResources"]["cpu"] == "20m"
+    assert status["restartCount"] == (policy == "RestartContainer")
+    await resize("100")
+    found = await until_holds(world, "web", lambda p: "PodResizePending" in conditions(p), "waits")
+    assert conditions(found)["PodResizePending"] == ("True", "Infeasible")
+    assert _in_force(found) == "20m"
+    await resize("30m")
+    found = await until_holds(world, "web", lambda p: _in_force(p) == "30m", "is larger")
+    assert "PodResizePending" not in conditions(found)
 
 
 async def test_pre_stop(world: World) -> None:
