@@ -23,8 +23,11 @@ from pyk8s.node.runtime import Container, Runtime, Sandbox
 # Upstream: initial and maximum container back-off; one that ran twice the maximum starts anew.
 BACKOFF_FIRST_SECONDS = 10.0
 BACKOFF_SECONDS_MAX = 300.0
-# After a pull that failed, before ImagePullBackOff is told; and between looks for what lacks.
-_LOOK_AGAIN_SECONDS = 1.0
+# After a pull that failed, before ImagePullBackOff is told.
+_PULL_ERROR_SECONDS = 1.0
+# Between looks for a ConfigMap or Secret that lacks, first and at most.
+_LOOK_FIRST_SECONDS = 1.0
+_LOOK_SECONDS_MAX = 10.0
 
 PULL_ERROR = "simulation.pyk8s.io/image-pull-error"
 READY = "simulation.pyk8s.io/ready"
@@ -47,7 +50,8 @@ class Waiting(NamedTuple):
 @dataclass(slots=True)
 class KnownPod:
     """What is known of one pod here; the API object is the informer's. `delay` is the last
-    back-off by container, `pulls` that of its image and until when it holds."""
+    back-off by container, `pulls` that of its image and until when it holds, `looks` the same
+    for what it lacks."""
 
     key: Key
     node: str
@@ -60,6 +64,7 @@ class KnownPod:
     previous: dict[str, Container] = field(default_factory=dict)
     delay: dict[str, float] = field(default_factory=dict)
     pulls: dict[str, tuple[float, float]] = field(default_factory=dict)
+    looks: dict[str, tuple[float, float]] = field(default_factory=dict)
     waiting: dict[str, tuple[str, str]] = field(default_factory=dict)
     failure: tuple[str, str] | None = None
     # The last thing told of a container, so that it is told once.
@@ -103,7 +108,7 @@ class ContainerKeeper:
             self._runtime.observe(container)
         if not known.current and (fault := await dependencies.volume_fault(self._needs, pod)):
             self._tell_once(pod, known, "", ("FailedMount", fault))
-            return self._now() + _LOOK_AGAIN_SECONDS
+            return self._next_look(known, "")
         if await self._advance_init(pod, known, wakes):
             policy = pod["spec"].get("restartPolicy") or "Always"
             for spec in pod["spec"]["containers"]:
@@ -197,7 +202,7 @@ class ContainerKeeper:
             fault = await dependencies.environment_fault(self._needs, pod, spec)
             if fault:
                 self._tell_once(pod, known, name, ("Failed", f"Error: {fault}"))
-                until = self._now() + _LOOK_AGAIN_SECONDS
+                until = self._next_look(known, name)
                 waits = Waiting("CreateContainerConfigError", fault, until)
         if waits is not None:
             known.waiting[name] = waits.reason, waits.message
@@ -209,6 +214,15 @@ class ContainerKeeper:
         self._tell(pod, NORMAL, "Created", "Container created", name)
         self._tell(pod, NORMAL, "Started", "Container started", name)
         return True
+
+    def _next_look(self, known: KnownPod, name: str) -> float:
+        """When to look again for what a container lacks, or the pod: ever later."""
+        delay, at = known.looks.get(name, (0.0, 0.0))
+        if at <= self._now():
+            delay = min(_LOOK_SECONDS_MAX, delay * 2 or _LOOK_FIRST_SECONDS)
+            at = self._now() + delay
+            known.looks[name] = delay, at
+        return at
 
     # --- images
 
@@ -241,7 +255,7 @@ class ContainerKeeper:
     def _failed_pull(self, pod: Object, known: KnownPod, spec: Object, error: str) -> Waiting:
         name, image = spec["name"], spec.get("image") or ""
         delay, until = known.pulls.get(image, (0.0, 0.0))
-        told_until = until - delay + _LOOK_AGAIN_SECONDS
+        told_until = until - delay + _PULL_ERROR_SECONDS
         if until and self._now() < told_until:
             return Waiting("ErrImagePull", error, told_until)
         if until > self._now():
@@ -253,7 +267,7 @@ class ContainerKeeper:
         self._tell_once(pod, known, name, ("Failed", "Error: ErrImagePull"))
         delay = min(BACKOFF_SECONDS_MAX, delay * 2 or BACKOFF_FIRST_SECONDS)
         known.pulls[image] = delay, self._now() + delay
-        return Waiting("ErrImagePull", error, self._now() + _LOOK_AGAIN_SECONDS)
+        return Waiting("ErrImagePull", error, self._now() + _PULL_ERROR_SECONDS)
 
     def _tell_once(
         self,
