@@ -50,7 +50,8 @@ class Nodes(Protocol):
     def __contains__(self, name: object) -> bool: ...
 
     def node(self, name: str) -> Object:
-        """The Node as last seen. Raises KeyError for one that is not there."""
+        """The Node as last seen, even if it is gone by now. Raises KeyError for one that never
+        was."""
         ...
 
     async def fresh_node(self, name: str) -> Object:

@@ -129,14 +129,15 @@ class NodeKeeper:
         self._options = options
         self._runtime = runtime
         self._nodes: dict[str, Object] = {}
+        self._gone: set[str] = set()
         self._leases: dict[str, Object] = {}
         self._queue: WorkQueue[tuple[str, str]] = WorkQueue("nodes")
 
     def __contains__(self, name: object) -> bool:
-        return name in self._nodes
+        return name in self._nodes and name not in self._gone
 
     def node(self, name: str) -> Object:
-        """As last seen. Raises KeyError for one that is not there."""
+        """As last seen, even if it is gone by now. Raises KeyError for one that never was."""
         return self._nodes[name]
 
     async def fresh_node(self, name: str) -> Object:
@@ -203,11 +204,11 @@ class NodeKeeper:
         kind, name = key
         if kind == "status" and isinstance(error, errors.StatusError) and error.code == 404:
             _log.warning("node is gone: name=%s", name)
-            self._nodes.pop(name, None)
+            self._gone.add(name)
             return
         self._leases.pop(name, None)
         _log.warning("heartbeat failed: kind=%s node=%s error=%s", kind, name, error)
-        if name in self._nodes:
+        if name in self:
             self._queue.add_rate_limited(key)
 
     async def _report(self, name: str, before: Object) -> Object:
