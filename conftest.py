@@ -34,7 +34,7 @@ def cluster() -> Iterator[ControlPlane]:
     sure that none of them changes what they share, and none has fallen by the end."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("KUBE_CACHE_MUTATION_DETECTOR", "true")
-        for plane in _running():
+        for plane in _running("--nodes=2"):
             yield plane
             log = plane.kubeconfig.with_name("controller-manager.log").read_text()
             assert "CacheMutated" not in log
