@@ -10,6 +10,7 @@ from pyk8s.controllers.clusterroleaggregation.controller import (
     ClusterRoleAggregationController,
 )
 from pyk8s.controllers.controller import Controller
+from pyk8s.controllers.cronjob.controller import CronJobController
 from pyk8s.controllers.daemonset.controller import DaemonSetController
 from pyk8s.controllers.deployment.controller import DeploymentController
 from pyk8s.controllers.endpoints.controller import EndpointsController
@@ -48,6 +49,7 @@ CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
         DaemonSetController,
         ClusterRoleAggregationController,
         JobController,
+        CronJobController,
         TTLAfterFinishedController,
         NodeLifecycleController,
         TaintEvictionController,
