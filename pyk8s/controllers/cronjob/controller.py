@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from pyk8s.apimachinery import cron, errors, meta, times
 from pyk8s.apimachinery.gojson import quoted_string
@@ -183,12 +183,6 @@ class CronJobController(Controller[Key]):
             return
         if due.missed > schedule.MISSED_MAX:
             self._warn(cronjob, "TooManyMissedTimes", _TOO_MANY_MISSED)
-        deadline = cronjob["spec"].get("startingDeadlineSeconds")
-        if deadline is not None and due.moment + timedelta(seconds=deadline) < now:
-            shown = due.moment.astimezone(UTC).strftime("%a, %d %b %Y %H:%M:%S +0000")
-            message = f"Missed scheduled time to start a job: {shown}"
-            self._warn(cronjob, "MissSchedule", message)
-            return
         active = jobs.active_of(cronjob)
         name = jobs.name_for(cronjob, due.moment)
         last = cronjob["status"].get("lastScheduleTime")
