@@ -227,7 +227,7 @@ def test_cronjobs_are_shown(kubectl: Kubectl) -> None:
     assert heading.split()[5:] == ["LAST", "SCHEDULE", "AGE"]
     assert row.split()[:-1] == [
         "nightly",
-        *"0 0 * * *".split(),
+        *["0", "0", "*", "*", "*"],
         "Europe/Paris",
         "True",
         "0",
