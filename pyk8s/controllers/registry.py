@@ -20,6 +20,7 @@ from pyk8s.controllers.garbagecollector.controller import GarbageCollector
 from pyk8s.controllers.job.controller import JobController
 from pyk8s.controllers.namespace.controller import NamespaceController
 from pyk8s.controllers.nodelifecycle.controller import NodeLifecycleController
+from pyk8s.controllers.podautoscaler.controller import HorizontalPodAutoscalerController
 from pyk8s.controllers.podgc.controller import PodGarbageCollector
 from pyk8s.controllers.replicaset.controller import (
     ReplicaSetController,
@@ -51,6 +52,7 @@ CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
         JobController,
         CronJobController,
         TTLAfterFinishedController,
+        HorizontalPodAutoscalerController,
         NodeLifecycleController,
         TaintEvictionController,
         PodGarbageCollector,
