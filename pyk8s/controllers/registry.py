@@ -10,6 +10,7 @@ from pyk8s.controllers.clusterroleaggregation.controller import (
     ClusterRoleAggregationController,
 )
 from pyk8s.controllers.controller import Controller
+from pyk8s.controllers.cronjob.controller import CronJobController
 from pyk8s.controllers.daemonset.controller import DaemonSetController
 from pyk8s.controllers.deployment.controller import DeploymentController
 from pyk8s.controllers.endpoints.controller import EndpointsController
@@ -19,6 +20,7 @@ from pyk8s.controllers.garbagecollector.controller import GarbageCollector
 from pyk8s.controllers.job.controller import JobController
 from pyk8s.controllers.namespace.controller import NamespaceController
 from pyk8s.controllers.nodelifecycle.controller import NodeLifecycleController
+from pyk8s.controllers.podautoscaler.controller import HorizontalPodAutoscalerController
 from pyk8s.controllers.podgc.controller import PodGarbageCollector
 from pyk8s.controllers.replicaset.controller import (
     ReplicaSetController,
@@ -48,7 +50,9 @@ CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
         DaemonSetController,
         ClusterRoleAggregationController,
         JobController,
+        CronJobController,
         TTLAfterFinishedController,
+        HorizontalPodAutoscalerController,
         NodeLifecycleController,
         TaintEvictionController,
         PodGarbageCollector,
