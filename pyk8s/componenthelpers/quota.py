@@ -49,7 +49,7 @@ _STORAGE_CLASS = ".storageclass.storage.k8s.io/"
 _STORAGE_CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class"
 _CLAIM_RESOURCES = ("persistentvolumeclaims", "requests.storage")
 # Resources that may also be counted under their own name.
-_ALIASED = frozenset({"configmaps", "resourcequotas", "replicationcontrollers", "secrets"})
+ALIASED = frozenset({"configmaps", "resourcequotas", "replicationcontrollers", "secrets"})
 
 
 def count_name(resource: GroupResource) -> str:
@@ -107,7 +107,7 @@ class Evaluator:
     def __init__(self, resource: GroupResource) -> None:
         self.resource = resource
         names = {count_name(resource)}
-        if not resource.group and resource.resource in _ALIASED:
+        if not resource.group and resource.resource in ALIASED:
             names.add(resource.resource)
         self.names = frozenset(names)
 
@@ -209,10 +209,10 @@ class PodEvaluator(Evaluator):
     def _is_over(self, pod: Object) -> bool:
         if (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
             return True
-        end = self.end_of_grace(pod)
+        end = self._end_of_grace(pod)
         return end is not None and self._clock() > end
 
-    def end_of_grace(self, pod: Object) -> datetime | None:
+    def _end_of_grace(self, pod: Object) -> datetime | None:
         """When a pod that is being deleted stops to count, though it be there still: as upstream
         has it, one grace period after the one that its deletionTimestamp holds."""
         metadata = meta.of(pod)
