@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from cluster import Http, wait_until
-from objects import configmap, pod, service
+from objects import pod, service
 
 
 class Quotas:
@@ -35,9 +36,16 @@ class Quotas:
         return self.http("POST", self.path + resource + query, obj)
 
 
+_namespaces = itertools.count(1)
+
+
 @pytest.fixture
-def quotas(http, namespace):
-    return Quotas(http, namespace)
+def quotas(cluster):
+    http = Http(cluster.access)
+    name = f"quotas-{next(_namespaces)}"
+    http.create("/api/v1/namespaces", {"metadata": {"name": name}})
+    yield Quotas(http, name)
+    http.close()
 
 
 def asking(name, requests):
@@ -74,13 +82,13 @@ def test_a_pod_that_does_not_say_is_refused(quotas):
 
 def test_a_dry_run_is_judged_and_not_charged(quotas):
     """It is refused as the real thing, and takes nothing."""
-    quotas.limit(configmaps="2")
+    quotas.limit(secrets="1")
     dry = "?dryRun=All"
-    assert quotas.post("configmaps", configmap("a"), dry).status == 201
-    assert quotas.used() == {"configmaps": "1"}  # kube-root-ca.crt
-    assert quotas.post("configmaps", configmap("a")).status == 201
-    assert quotas.used() == {"configmaps": "2"}
-    assert quotas.post("configmaps", configmap("b"), dry).status == 403
+    assert quotas.post("secrets", {"metadata": {"name": "a"}}, dry).status == 201
+    assert quotas.used() == {"secrets": "0"}
+    assert quotas.post("secrets", {"metadata": {"name": "a"}}).status == 201
+    assert quotas.used() == {"secrets": "1"}
+    assert quotas.post("secrets", {"metadata": {"name": "b"}}, dry).status == 403
 
 
 def test_creates_at_once_cannot_take_more_than_there_is(quotas, cluster):
