@@ -26,6 +26,7 @@ from pyk8s.controllers.replicaset.controller import (
     ReplicaSetController,
     ReplicationControllerController,
 )
+from pyk8s.controllers.resourcequota.controller import ResourceQuotaController
 from pyk8s.controllers.serviceaccount.accounts import ServiceAccountController
 from pyk8s.controllers.serviceaccount.root_ca import RootCAPublisher
 from pyk8s.controllers.statefulset.controller import StatefulSetController
@@ -40,6 +41,7 @@ CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
         NamespaceController,
         ServiceAccountController,
         RootCAPublisher,
+        ResourceQuotaController,
         EndpointsController,
         EndpointSliceController,
         EndpointSliceMirroringController,
