@@ -12,6 +12,7 @@ from pyk8s.controllers.clusterroleaggregation.controller import (
 from pyk8s.controllers.controller import Controller
 from pyk8s.controllers.daemonset.controller import DaemonSetController
 from pyk8s.controllers.deployment.controller import DeploymentController
+from pyk8s.controllers.disruption.controller import DisruptionController
 from pyk8s.controllers.endpoints.controller import EndpointsController
 from pyk8s.controllers.endpointslice.controller import EndpointSliceController
 from pyk8s.controllers.endpointslicemirroring.controller import EndpointSliceMirroringController
@@ -53,6 +54,7 @@ CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
         TaintEvictionController,
         PodGarbageCollector,
         TTLController,
+        DisruptionController,
         GarbageCollector,
     )
 }
