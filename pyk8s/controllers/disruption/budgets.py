@@ -91,7 +91,7 @@ def status(budget: Object, counts: Counts, awaited: dict[str, str], now: str) ->
     """What the status has to be; equal to what it is where nothing has changed."""
     before: Object = budget.get("status") or {}
     generation = meta.generation(budget)
-    new = {
+    new: Object = {
         "observedGeneration": generation,
         "currentHealthy": counts.healthy,
         "desiredHealthy": counts.desired,
