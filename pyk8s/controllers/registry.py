@@ -13,6 +13,7 @@ from pyk8s.controllers.controller import Controller
 from pyk8s.controllers.cronjob.controller import CronJobController
 from pyk8s.controllers.daemonset.controller import DaemonSetController
 from pyk8s.controllers.deployment.controller import DeploymentController
+from pyk8s.controllers.disruption.controller import DisruptionController
 from pyk8s.controllers.endpoints.controller import EndpointsController
 from pyk8s.controllers.endpointslice.controller import EndpointSliceController
 from pyk8s.controllers.endpointslicemirroring.controller import EndpointSliceMirroringController
@@ -59,6 +60,7 @@ CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
         TaintEvictionController,
         PodGarbageCollector,
         TTLController,
+        DisruptionController,
         GarbageCollector,
     )
 }
