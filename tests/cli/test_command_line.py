@@ -189,8 +189,8 @@ def test_controller_manager_mistakes(
     ("arguments", "message"),
     [
         pytest.param(
-            ["--components=apiserver,scheduler"],
-            "--components: scheduler is not built yet",
+            ["--components=apiserver,node"],
+            "--components: node is not built yet",
             id="not built",
         ),
         pytest.param(
