@@ -40,7 +40,7 @@ def kubeconfig(request: pytest.FixtureRequest) -> Path:
     given: Path | None = request.config.getoption("--kubeconfig")
     if given:
         return given.absolute()
-    started: Path = request.getfixturevalue("control_plane").kubeconfig
+    started: Path = request.getfixturevalue("cluster").kubeconfig
     return started
 
 

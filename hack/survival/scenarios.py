@@ -47,6 +47,26 @@ async def killed_api_server(seconds: float, seed: int) -> Result:
         return await _judged(world, play(world, [server.server], trouble))
 
 
+async def killed_often(seconds: float, seed: int) -> Result:
+    """As `killed_api_server`, SIGKILL alone, 100 times however long it takes; fewer in a short
+    run."""
+    kills = 100 if seconds >= _LONG_SECONDS else 3
+    async with _world() as world:
+        await world.start_etcd()
+        server = await world.start_api_server("apiserver")
+        chance = random.Random(seed)
+
+        async def trouble(load: clients.Load) -> None:
+            for _ in range(kills):
+                await asyncio.sleep(chance.uniform(0.1, 1.0))
+                await server.kill()
+                load.count("killed")
+                await server.start()
+                await server.until_ready()
+
+        return await _judged(world, play(world, [server.server], trouble))
+
+
 async def killed_api_servers(seconds: float, seed: int) -> Result:
     """Two API servers on one etcd and two workers on one port; any of the four gets SIGKILL."""
     async with _world() as world:
@@ -194,6 +214,7 @@ async def crowded(seconds: float, seed: int) -> Result:
 
 SCENARIOS: dict[str, Scenario] = {
     "apiserver": killed_api_server,
+    "kills": killed_often,
     "apiservers": killed_api_servers,
     "etcd-cluster": killed_etcd,
     "etcd-gone": lone_etcd_gone,

@@ -4,4 +4,12 @@
 Plugins see the object in the version the client used, the user, and the operation. Mutating
 ones run first and may change the object; validating ones run after the Strategy validated it
 and may only refuse. A plugin reads other objects through the registry it is given, never etcd.
+
+    plugins     all of them, in the order they are asked, and which are on
+    interface   what a plugin sees, and the chain
+    objects     what plugins know of other objects: the watch cache, decoded once
+
+NamespaceLifecycle, Priority, DefaultTolerationSeconds and RuntimeClass are built. Of those that
+are on by default upstream the others are not, so nothing enforces a ResourceQuota or LimitRange
+yet, and no Pod is given a ServiceAccount's token.
 """

@@ -3,16 +3,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from pyk8s.apimachinery.gvk import GroupVersionKind, GroupVersionResource, Object
+from pyk8s.apimachinery import errors, meta
+from pyk8s.apimachinery.gvk import GroupResource, GroupVersionKind, GroupVersionResource, Object
 from pyk8s.auth.user import UserInfo
 
 CREATE = "CREATE"
 UPDATE = "UPDATE"
 DELETE = "DELETE"
 CONNECT = "CONNECT"
+
+PODS = GroupResource("", "pods")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -32,11 +35,31 @@ class Attributes:
     dry_run: bool = False
     warnings: list[str] = field(default_factory=list)
 
+    @property
+    def object(self) -> Object:
+        """What would be stored, where the operation has such a thing: all but DELETE."""
+        assert self.obj is not None, self.operation
+        return self.obj
+
+    def forbidden(self, why: str) -> errors.StatusError:
+        """403 in the words of upstream's admission.NewForbidden: an object that has no name yet
+        goes by its generateName."""
+        name = self.name
+        if not name:
+            metadata = meta.of(self.obj) if self.obj is not None else {}
+            name = metadata.get("name") or metadata.get("generateName") or "Unknown"
+        return errors.forbidden(self.resource.group_resource, name, why)
+
 
 class Plugin:
-    """A plugin overrides what it needs; both methods raise StatusError to refuse."""
+    """A plugin overrides what it needs; both methods raise StatusError to refuse.
+
+    It is asked about `operations` on `resources` alone, None being all resources; which
+    subresources mean something to it, it says itself.
+    """
 
     operations: frozenset[str] = frozenset({CREATE, UPDATE, DELETE, CONNECT})
+    resources: frozenset[GroupResource] | None = None
 
     async def admit(self, attributes: Attributes) -> None:
         """May change `attributes.obj`."""
@@ -45,33 +68,43 @@ class Plugin:
         """May only refuse."""
 
 
+_Step = Callable[[Attributes], Awaitable[None]]
+_Steps = dict[tuple[str, GroupVersionResource], tuple[_Step, ...]]
+
+
 class Chain:
-    """All plugins in order. The plugins that have something to do are picked once per
-    operation, so that an operation nobody cares about costs nothing."""
+    """All plugins in order. Those that have something to do are picked once per operation and
+    resource, so that an operation nobody cares about costs nothing."""
 
     def __init__(self, plugins: Sequence[Plugin]) -> None:
-        operations = (CREATE, UPDATE, DELETE, CONNECT)
-        self._admit = {
-            operation: [
-                plugin.admit
-                for plugin in plugins
-                if operation in plugin.operations and type(plugin).admit is not Plugin.admit
-            ]
-            for operation in operations
-        }
-        self._validate = {
-            operation: [
-                plugin.validate
-                for plugin in plugins
-                if operation in plugin.operations and type(plugin).validate is not Plugin.validate
-            ]
-            for operation in operations
-        }
+        self.plugins = tuple(plugins)
+        self._admit: _Steps = {}
+        self._validate: _Steps = {}
 
     async def admit(self, attributes: Attributes) -> None:
-        for admit in self._admit[attributes.operation]:
+        key = attributes.operation, attributes.resource
+        steps = self._admit.get(key)
+        if steps is None:
+            asked = self._asked(*key)
+            steps = tuple(p.admit for p in asked if type(p).admit is not Plugin.admit)
+            self._admit[key] = steps
+        for admit in steps:
             await admit(attributes)
 
     async def validate(self, attributes: Attributes) -> None:
-        for validate in self._validate[attributes.operation]:
+        key = attributes.operation, attributes.resource
+        steps = self._validate.get(key)
+        if steps is None:
+            asked = self._asked(*key)
+            steps = tuple(p.validate for p in asked if type(p).validate is not Plugin.validate)
+            self._validate[key] = steps
+        for validate in steps:
             await validate(attributes)
+
+    def _asked(self, operation: str, resource: GroupVersionResource) -> list[Plugin]:
+        return [
+            plugin
+            for plugin in self.plugins
+            if operation in plugin.operations
+            and (plugin.resources is None or resource.group_resource in plugin.resources)
+        ]

@@ -8,20 +8,25 @@ system needs.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from pyk8s.admission import interface
 from pyk8s.apimachinery import errors
 from pyk8s.apimachinery.gvk import GroupResource, Object
 
-_NAMESPACES = GroupResource("", "namespaces")
+NAMESPACES = GroupResource("", "namespaces")
 _IMMORTAL = frozenset({"default", "kube-system", "kube-public"})
 # Access checks ask about a namespace; they do not live in it.
 _ACCESS_REVIEWS = frozenset({GroupResource("authorization.k8s.io", "localsubjectaccessreviews")})
 
-# Returns the namespace object, or None where there is none; the second argument asks for the
-# most recent state instead of what is at hand.
-GetNamespace = Callable[[str, bool], Awaitable[Object | None]]
+
+class GetNamespace(Protocol):
+    """The namespace object, or None where there is none; `fresh` asks for the most recent state
+    instead of what is at hand. `namespace` is empty: namespaces are in none."""
+
+    async def __call__(
+        self, namespace: str, name: str, *, fresh: bool = False
+    ) -> Object | None: ...
 
 
 class NamespaceLifecycle(interface.Plugin):
@@ -32,7 +37,7 @@ class NamespaceLifecycle(interface.Plugin):
 
     async def admit(self, attributes: interface.Attributes) -> None:
         resource = attributes.resource.group_resource
-        if resource == _NAMESPACES:
+        if resource == NAMESPACES:
             _refuse_immortal(attributes)
             return
         if attributes.operation != interface.CREATE or not attributes.namespace:
@@ -45,12 +50,12 @@ class NamespaceLifecycle(interface.Plugin):
         self, attributes: interface.Attributes, resource: GroupResource
     ) -> None:
         name = attributes.namespace
-        namespace = await self._get_namespace(name, False)
+        namespace = await self._get_namespace("", name)
         if namespace is None:
             # It may have been made a moment ago, through another server.
-            namespace = await self._get_namespace(name, True)
+            namespace = await self._get_namespace("", name, fresh=True)
         if namespace is None:
-            raise errors.not_found(_NAMESPACES, name)
+            raise errors.not_found(NAMESPACES, name)
         if (namespace.get("status") or {}).get("phase") != "Terminating":
             return
         cause = {
@@ -69,4 +74,4 @@ def _refuse_immortal(attributes: interface.Attributes) -> None:
         and not attributes.subresource
     ):
         why = "this namespace may not be deleted"
-        raise errors.forbidden(_NAMESPACES, attributes.name, why)
+        raise errors.forbidden(NAMESPACES, attributes.name, why)

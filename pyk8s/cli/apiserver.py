@@ -15,6 +15,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pyk8s.admission import plugins
 from pyk8s.cli import flags
 from pyk8s.cli.flags import UsageError
 from pyk8s.server.options import APIServerOptions
@@ -69,6 +70,12 @@ def parse(arguments: Sequence[str]) -> APIServerOptions:
     values = vars(parsed)
     if "etcd_servers" not in values:
         raise UsageError("--etcd-servers must be specified")
+    try:
+        plugins.selected(
+            values.get("enable_admission_plugins", ()), values.get("disable_admission_plugins", ())
+        )
+    except plugins.UnknownPlugin as error:
+        raise UsageError(str(error)) from error
     for cert, key in _PAIRS:
         if bool(values.get(cert)) != bool(values.get(key)):
             names = [f"--{name.replace('_', '-')}" for name in (cert, key)]
@@ -153,6 +160,15 @@ _FLAGS = {
         _Flag("--service-account-key-file", "FILE", "key that verifies them; may be repeated",
               field="service_account_key_files"),
         _Flag("--service-account-signing-key-file", "FILE", "key that signs them"),
+    ),
+    "admission": (
+        _Flag("--enable-admission-plugins", "NAMES", "plugins beside those on by default",
+              flags.words),
+        _Flag("--disable-admission-plugins", "NAMES", "plugins to leave out", flags.words),
+        _Flag("--default-not-ready-toleration-seconds", "SECONDS",
+              "how long Pods stay on a node that is not ready", flags.natural),
+        _Flag("--default-unreachable-toleration-seconds", "SECONDS",
+              "how long Pods stay on a node that is out of reach", flags.natural),
     ),
     "kubelets": (
         _Flag("--kubelet-certificate-authority", "FILE", "CA of kubelets; not checked without one"),

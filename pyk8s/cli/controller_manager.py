@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pyk8s.cli import flags
+from pyk8s.cli import controller_flags, flags
 from pyk8s.cli.flags import UsageError
 
 if TYPE_CHECKING:
@@ -43,9 +43,9 @@ def parse(arguments: Sequence[str]) -> ManagerOptions:
 def _options(parsed: argparse.Namespace) -> ManagerOptions:
     from pyk8s.controllers.manager import ManagerOptions
 
-    values = vars(parsed)
-    values.pop("v", None)
-    return ManagerOptions(**values)
+    values = {key: value for key, value in vars(parsed).items() if key != "v"}
+    settings = controller_flags.take(values)
+    return ManagerOptions(**values, settings=settings)
 
 
 def _parser() -> flags.Parser:
@@ -101,6 +101,7 @@ def _parser() -> flags.Parser:
         metavar="PORT",
         help="port of /healthz and /metrics (default: 0, not served)",
     )
+    controller_flags.add(parser)
     add(
         "--v", "-v", default=0, type=flags.natural, metavar="LEVEL", help="how much to log, 0 to 10"
     )

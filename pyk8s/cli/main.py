@@ -14,8 +14,8 @@ _COMMANDS = {
     "apiserver": "pyk8s.cli.apiserver",
     "controller-manager": "pyk8s.cli.controller_manager",
     "scheduler": "pyk8s.cli.scheduler",
+    "node": "pyk8s.cli.node",
 }
-_NOT_BUILT = ("node",)
 
 _HELP = """\
 usage: pyk8s COMMAND [flags]
@@ -26,8 +26,7 @@ A Kubernetes control plane in Python.
   apiserver           run the API server alone, with kube-apiserver's flag names
   controller-manager  run the controllers alone, against any API server
   scheduler           run the scheduler alone, against any API server
-
-not built yet: node
+  node                run simulated nodes, against any API server
 
 `pyk8s COMMAND --help` tells a command's flags, `pyk8s --version` the version.
 """
@@ -48,8 +47,5 @@ def main(arguments: list[str] | None = None) -> int:
 
         print(f"pyk8s {pyk8s.__version__} (Kubernetes {pyk8s.KUBERNETES_VERSION})")
         return 0
-    if command in _NOT_BUILT:
-        print(f"pyk8s: {command} is not built yet", file=sys.stderr)
-    else:
-        print(f"pyk8s: there is no command {command!r}: see pyk8s --help", file=sys.stderr)
+    print(f"pyk8s: there is no command {command!r}: see pyk8s --help", file=sys.stderr)
     return 1

@@ -3,7 +3,7 @@
 
     data directory, sockets -> etcd ---------------------.
                             -> certificates -> apiserver -> /readyz -> `export KUBECONFIG=...`
-                                                                    -> controller-manager
+                                                                    -> controller-manager, node
 
 What the operator reads goes to stderr; stdout carries that one line, for `eval` and for scripts.
 """
@@ -30,8 +30,6 @@ from pyk8s.server import certificates, etcd_process, listener
 from pyk8s.server.options import DEFAULT_SERVICE_CLUSTER_IP_RANGE
 
 PROGRAM = "pyk8s up"
-
-NOT_BUILT = ("node",)
 
 READY_SECONDS_MAX = 30.0
 READY_POLL_SECONDS = 0.02
@@ -62,6 +60,7 @@ class UpOptions:
     etcd_servers: tuple[str, ...] = ()
     token_auth_file: str = ""
     components: tuple[str, ...] = ()
+    nodes: int = 1
     workers: int = 1
 
 
@@ -78,6 +77,9 @@ CLIENT_COMPONENTS: Mapping[str, ClientComponent] = {
     # Only one runs here; a Lease left by a killed one would have to run out first.
     "controller-manager": ClientComponent(flags=lambda options: ("--leader-elect=false",)),
     "scheduler": ClientComponent(flags=lambda options: ("--leader-elect=false",)),
+    "node": ClientComponent(
+        flags=lambda options: (f"--simulated={options.nodes}",), is_waited_for=True
+    ),
 }
 BUILT = ("etcd", "apiserver", *CLIENT_COMPONENTS)
 
@@ -100,12 +102,10 @@ def parse(arguments: Sequence[str]) -> UpOptions:
     """Raises UsageError. Prints and exits for --help."""
     values = vars(_parser().parse_args(arguments))
     for component in values["components"]:
-        if component in NOT_BUILT:
-            raise UsageError(f"--components: {component} is not built yet")
         if component not in BUILT:
             raise UsageError(f"--components: there is no component {component!r}")
-    if values.pop("nodes"):
-        raise UsageError("--nodes: nodes are not built yet, so only 0 is possible")
+    if not values["nodes"]:
+        values["components"] = tuple(name for name in values["components"] if name != "node")
     if values["ephemeral"] and values["data_dir"]:
         raise UsageError("--ephemeral makes a directory of its own: leave out --data-dir")
     token_file = values["token_auth_file"]
@@ -159,10 +159,10 @@ def _parser() -> flags.Parser:
     )
     add(
         "--nodes",
-        default=0,
+        default=1,
         type=flags.natural,
         metavar="N",
-        help="simulated nodes; not built yet, so only 0 is possible",
+        help="how many simulated nodes (default: 1)",
     )
     add(
         "--etcd-servers",

@@ -28,6 +28,8 @@ class Claimer:
     owner_resource: GroupVersionResource
     resource: GroupVersionResource
     selector: labels.Selector
+    # Put on with the reference, and taken off with it.
+    finalizers: tuple[str, ...] = ()
 
     async def claim(self, candidates: Iterable[Object]) -> list[Object]:
         """Those that belong to the owner now. Raises StatusError and ServerUnreachable; what was
@@ -67,19 +69,25 @@ class Claimer:
 
     async def _adopt(self, obj: Object) -> Object | None:
         references = [*meta.owner_references(obj), meta.controller_reference(self.owner)]
-        return await self._patch(obj, references)
+        finalizers = dict.fromkeys([*meta.finalizers(obj), *self.finalizers])
+        return await self._patch(obj, references, list(finalizers))
 
     async def _release(self, obj: Object) -> None:
         kept = [r for r in meta.owner_references(obj) if r["uid"] != meta.uid(self.owner)]
-        await self._patch(obj, kept)
+        finalizers = [name for name in meta.finalizers(obj) if name not in self.finalizers]
+        await self._patch(obj, kept, finalizers)
 
-    async def _patch(self, obj: Object, references: list[Object]) -> Object | None:
+    async def _patch(
+        self, obj: Object, references: list[Object], finalizers: list[str]
+    ) -> Object | None:
         """None when the object is gone."""
-        metadata = {
+        metadata: dict[str, object] = {
             "uid": meta.uid(obj),
             "resourceVersion": meta.resource_version(obj),
             "ownerReferences": references or None,
         }
+        if self.finalizers:
+            metadata["finalizers"] = finalizers or None
         patch = Patch(content={"metadata": metadata})
         try:
             return await self.client.patch(self.resource, meta.namespaced_name(obj), patch)

@@ -17,6 +17,7 @@ from pyk8s.client.client import Client
 from pyk8s.client.informer import SharedInformer, SharedInformers
 from pyk8s.client.store import Key
 from pyk8s.client.workqueue import K, WorkQueue
+from pyk8s.controllers.options import Options
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ class Context:
     informers: SharedInformers
     recorder: events.EventRecorder
     ca: bytes = b""
+    options: Options = field(default_factory=Options)
 
 
 @dataclass(slots=True)
@@ -51,6 +53,8 @@ class Controller(ABC, Generic[K]):
     reconcile one key. The same key is never reconciled twice at once."""
 
     name: ClassVar[str]
+    # Who its Events are from, where upstream says something else than the name.
+    component: ClassVar[str] = ""
     workers: ClassVar[int] = 5
 
     def __init__(self, context: Context) -> None:
@@ -59,6 +63,11 @@ class Controller(ABC, Generic[K]):
         self.queue: WorkQueue[K] = WorkQueue(self.name)
         self.statistics = Statistics()
         self._informers: list[SharedInformer] = []
+
+    @classmethod
+    def is_wanted(cls, options: Options) -> bool:
+        """Whether it has anything to do with these options."""
+        return True
 
     @abstractmethod
     async def reconcile(self, key: K) -> None:

@@ -14,7 +14,7 @@ import signal
 import socket
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyk8s
@@ -23,14 +23,16 @@ from pyk8s.client.client import Client
 from pyk8s.client.informer import SharedInformers
 from pyk8s.controllers import health, registry
 from pyk8s.controllers.controller import Context, Controller
+from pyk8s.controllers.options import Options
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManagerOptions:
-    """kube-controller-manager's flags. Budgets are per controller; ours are wider than
-    upstream's 20 and 30, whose point, to spare the server, its own limits serve better."""
+    """kube-controller-manager's flags; `settings` are those of single controllers. Budgets are
+    per controller; ours are wider than upstream's 20 and 30, whose point, to spare the server,
+    its own limits serve better."""
 
     kubeconfig: str = ""
     controllers: tuple[str, ...] = ("*",)
@@ -39,6 +41,7 @@ class ManagerOptions:
     kube_api_burst: int = 1000
     bind_address: str = "127.0.0.1"
     port: int = 0
+    settings: Options = field(default_factory=Options)
 
 
 class Manager:
@@ -75,7 +78,9 @@ class Manager:
     async def _lead(self, kinds: Sequence[type[Controller[Any]]]) -> None:
         self._leads = True
         informers = SharedInformers(self._client("shared-informers"))
-        self._controllers = [self._make(kind, informers) for kind in kinds]
+        settings = self._options.settings
+        wanted = [kind for kind in kinds if kind.is_wanted(settings)]
+        self._controllers = [self._make(kind, informers) for kind in wanted]
         try:
             async with asyncio.TaskGroup() as group:
                 for recorder in self._recorders:
@@ -88,10 +93,16 @@ class Manager:
 
     def _make(self, kind: type[Controller[Any]], informers: SharedInformers) -> Controller[Any]:
         client = self._client(kind.name)
-        recorder = events.EventRecorder(client, kind.name)
+        recorder = events.EventRecorder(client, kind.component or kind.name)
         self._recorders.append(recorder)
         return kind(
-            Context(client=client, informers=informers, recorder=recorder, ca=self._config.ca)
+            Context(
+                client=client,
+                informers=informers,
+                recorder=recorder,
+                ca=self._config.ca,
+                options=self._options.settings,
+            )
         )
 
     def _client(self, name: str) -> Client:

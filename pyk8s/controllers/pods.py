@@ -52,6 +52,17 @@ def condition(obj: Object, type: str) -> Object | None:
     return None
 
 
+def disruption_target(pod: Object, reason: str, message: str, now: str) -> Object:
+    """The condition that says why a pod is about to be taken away: to be written before that,
+    so that its owner can tell it from a failure. One that says so already is kept."""
+    found = condition(pod, "DisruptionTarget")
+    said = {"type": "DisruptionTarget", "status": "True", "reason": reason, "message": message}
+    if found is not None and {key: found.get(key) for key in said} == said:
+        return found
+    since = now if found is None or found.get("status") != "True" else found["lastTransitionTime"]
+    return {**said, "lastTransitionTime": since}
+
+
 def is_ready(pod: Object) -> bool:
     ready = condition(pod, "Ready")
     return ready is not None and ready.get("status") == "True"

@@ -6,18 +6,30 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pyk8s.controllers.clusterroleaggregation.controller import (
+    ClusterRoleAggregationController,
+)
 from pyk8s.controllers.controller import Controller
+from pyk8s.controllers.daemonset.controller import DaemonSetController
 from pyk8s.controllers.deployment.controller import DeploymentController
 from pyk8s.controllers.endpoints.controller import EndpointsController
 from pyk8s.controllers.endpointslice.controller import EndpointSliceController
+from pyk8s.controllers.endpointslicemirroring.controller import EndpointSliceMirroringController
 from pyk8s.controllers.garbagecollector.controller import GarbageCollector
+from pyk8s.controllers.job.controller import JobController
 from pyk8s.controllers.namespace.controller import NamespaceController
+from pyk8s.controllers.nodelifecycle.controller import NodeLifecycleController
+from pyk8s.controllers.podgc.controller import PodGarbageCollector
 from pyk8s.controllers.replicaset.controller import (
     ReplicaSetController,
     ReplicationControllerController,
 )
 from pyk8s.controllers.serviceaccount.accounts import ServiceAccountController
 from pyk8s.controllers.serviceaccount.root_ca import RootCAPublisher
+from pyk8s.controllers.statefulset.controller import StatefulSetController
+from pyk8s.controllers.tainteviction.controller import TaintEvictionController
+from pyk8s.controllers.ttl.controller import TTLController
+from pyk8s.controllers.ttlafterfinished.controller import TTLAfterFinishedController
 
 # The garbage collector comes last, so that it finds the informers of all the others.
 CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
@@ -28,9 +40,19 @@ CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
         RootCAPublisher,
         EndpointsController,
         EndpointSliceController,
+        EndpointSliceMirroringController,
         DeploymentController,
         ReplicaSetController,
         ReplicationControllerController,
+        StatefulSetController,
+        DaemonSetController,
+        ClusterRoleAggregationController,
+        JobController,
+        TTLAfterFinishedController,
+        NodeLifecycleController,
+        TaintEvictionController,
+        PodGarbageCollector,
+        TTLController,
         GarbageCollector,
     )
 }

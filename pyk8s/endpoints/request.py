@@ -22,6 +22,9 @@ ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 CLIENT_CERTIFICATE = "pyk8s.client_certificate"
 ON_DISCONNECT = "pyk8s.on_disconnect"
 
+# In scope["extensions"], where the protocol has it: a Pushed, for an answer that is a stream.
+PUSHED = "pyk8s.pushed"
+
 # In scope["extensions"] of a request that asks for an upgrade of its connection, where the
 # protocol can be left: an async function without arguments that gives a Duplex. To be called
 # once, after the body was read and before anything was answered.
@@ -33,6 +36,19 @@ BODY_BYTES_MAX = 3 * 1024 * 1024
 
 class ClientDisconnected(Exception):
     """The client went away before its request was complete; nobody is left to answer."""
+
+
+class Pushed(Protocol):
+    """A way to send more of a streamed answer at once. Not while the app waits in `send`."""
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether the answer goes on and the client takes more now."""
+        ...
+
+    def push(self, data: bytes) -> None:
+        """Send it; only where `is_writable` just said so."""
+        ...
 
 
 class Duplex(Protocol):

@@ -19,10 +19,7 @@ import socket
 import time
 from collections.abc import Callable
 
-from pyk8s.admission import interface as admission
-from pyk8s.admission.lifecycle import NamespaceLifecycle
 from pyk8s.apimachinery import errors
-from pyk8s.apimachinery.gvk import Object
 from pyk8s.apis import scheme
 from pyk8s.auth import authorizer
 from pyk8s.endpoints import (
@@ -44,7 +41,15 @@ from pyk8s.endpoints.handlers.watch import Watches
 from pyk8s.endpoints.request import ASGIApp
 from pyk8s.registry import binding, builder, eviction, locations, tokens
 from pyk8s.registry.services.ranges import ServiceRanges
-from pyk8s.server import authentication, bootstrap, certificates, identity, listener, serving
+from pyk8s.server import (
+    admission,
+    authentication,
+    bootstrap,
+    certificates,
+    identity,
+    listener,
+    serving,
+)
 from pyk8s.server.options import APIServerOptions
 from pyk8s.server.presence import Addresses, Presence
 from pyk8s.server.service_upkeep import ServiceUpkeep
@@ -149,23 +154,7 @@ class APIServer:
     def _build_stores(self) -> builder.Stores:
         stores: builder.Stores = {}
 
-        # Every create looks at a namespace, and they rarely change; what is here is only read.
-        decoded: dict[str, tuple[storage.Item, Object]] = {}
-
-        async def get_namespace(name: str, fresh: bool) -> Object | None:
-            try:
-                item = await stores["namespaces"].get("", name, "" if fresh else "0")
-            except errors.StatusError as error:
-                decoded.pop(name, None)
-                if error.reason != errors.NOT_FOUND:
-                    raise
-                return None
-            known = decoded.get(name)
-            if known is None or known[0] is not item:
-                known = decoded[name] = item, item.object()
-            return known[1]
-
-        chain = admission.Chain([NamespaceLifecycle(get_namespace)])
+        chain = admission.build_chain(self._options, stores)
         prefix = self._options.etcd_prefix.rstrip("/")
         resources = scheme.builtin().resources
         built = builder.build(
@@ -183,6 +172,7 @@ class APIServer:
 
     async def _make_system_objects(self, stores: builder.Stores, address: str, port: int) -> None:
         await bootstrap.ensure_namespaces(stores)
+        await bootstrap.ensure_priority_classes(stores)
         own = self._options.advertise_address or advertised(address)
         service = bootstrap.MasterService(
             cluster_ip=certificates.first_service_ip(self._options.service_cluster_ip_range),

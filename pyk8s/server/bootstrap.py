@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from pyk8s.apimachinery import errors, fields, times
 from pyk8s.apimachinery.gvk import Object
+from pyk8s.apis.validation.priorityclasses import SYSTEM_CLASSES
 from pyk8s.auth import user
 from pyk8s.registry.builder import Stores
 from pyk8s.registry.context import RequestContext
@@ -48,6 +49,14 @@ class MasterService:
 async def ensure_namespaces(stores: Stores) -> None:
     for name in SYSTEM_NAMESPACES:
         await _ensure(stores["namespaces"], "", _object("v1", "Namespace", {"name": name}))
+
+
+async def ensure_priority_classes(stores: Stores) -> None:
+    """Those that the Pods of the system itself name."""
+    for name, (value, description) in SYSTEM_CLASSES.items():
+        obj = _object("scheduling.k8s.io/v1", "PriorityClass", {"name": name})
+        obj |= {"value": value, "description": description}
+        await _ensure(stores["priorityclasses"], "", obj)
 
 
 async def ensure_service_cidr(stores: Stores, cidrs: Sequence[str]) -> None:

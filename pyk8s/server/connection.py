@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 # Written and not yet taken by the peer, before senders have to wait. A transport's own default
 # for TLS is eight times as much, which is dear with a thousand watches.
 UNSENT_BYTES_MAX = 64 * 1024
+# Of a large body, in one write.
+_PIECE_BYTES = 64 * 1024
 
 
 class Connection(asyncio.Protocol):
@@ -125,9 +127,14 @@ class Connection(asyncio.Protocol):
             self._transport.write(data)
 
     def write_parts(self, parts: list[bytes]) -> None:
-        """As `write`, for what is too large to be copied."""
-        if not self._lost:
-            self._transport.writelines(parts)
+        """As `write`, for what is too large to be copied. It leaves in pieces: the peer decrypts
+        one while the next is encrypted."""
+        if self._lost:
+            return
+        for part in parts:
+            view = memoryview(part)
+            for at in range(0, len(part), _PIECE_BYTES):
+                self._transport.write(view[at : at + _PIECE_BYTES])
 
     async def drain(self) -> None:
         """Returns when the peer has taken what there was, or is gone."""

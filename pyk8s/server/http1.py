@@ -342,6 +342,14 @@ class HTTP1:
         if self._owner.unwritable:
             await self._owner.drain()
 
+    can_push = True
+
+    def is_writable(self, stream: Stream) -> bool:
+        return stream is self._current and not self._owner.unwritable
+
+    def push(self, stream: Stream, body: bytes) -> None:
+        self._send(stream, b"", body, True)
+
     def _head(self, stream: Stream) -> bytes:
         """The head of the answer; decides how the body is delimited and what comes after it.
         Raises ValueError for a header that would break out of its line."""

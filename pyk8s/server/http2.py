@@ -182,6 +182,15 @@ class HTTP2:
             self._finish(stream)
             await self._flush_and_drain()
 
+    # The window may be smaller than what is to be sent.
+    can_push = False
+
+    def is_writable(self, stream: Stream) -> bool:
+        return False
+
+    def push(self, stream: Stream, body: bytes) -> None:
+        raise RuntimeError("HTTP/2 writes as far as the window reaches, and waits")
+
     def _send_some(self, stream_id: int, body: bytes, start: int, more: bool) -> int:
         """Frames as far as the window and one write reach; how many bytes that were."""
         window = self._h2.local_flow_control_window(stream_id)

@@ -62,6 +62,11 @@ class APIServerOptions:
         "ExternalIP",
     )
 
+    enable_admission_plugins: tuple[str, ...] = ()
+    disable_admission_plugins: tuple[str, ...] = ()
+    default_not_ready_toleration_seconds: int = 300
+    default_unreachable_toleration_seconds: int = 300
+
     request_timeout_seconds: float = 60.0
     min_request_timeout_seconds: int = 1800
     max_requests_inflight: int = 400

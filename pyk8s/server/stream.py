@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
 from urllib.parse import unquote_to_bytes
 
-from pyk8s.endpoints.request import ON_DISCONNECT
+from pyk8s.endpoints.request import ON_DISCONNECT, PUSHED
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +44,19 @@ class Sender(Protocol):
 
     async def abandon(self, stream: Stream) -> None:
         """The app stopped in the middle: let the client see that the answer is not complete."""
+        ...
+
+    @property
+    def can_push(self) -> bool:
+        """Whether `push` may ever be used."""
+        ...
+
+    def is_writable(self, stream: Stream) -> bool:
+        """Whether `write` would return at once."""
+        ...
+
+    def push(self, stream: Stream, body: bytes) -> None:
+        """As `write` of more to come, where it would return at once."""
         ...
 
     def consumed(self, stream: Stream, size: int) -> None:
@@ -104,6 +117,8 @@ class Stream:
         self._waiter: asyncio.Future[None] | None = None
         self._callbacks: list[Callable[[], None]] = []
         scope["extensions"][ON_DISCONNECT] = self.on_disconnect
+        if sender.can_push:
+            scope["extensions"][PUSHED] = self
 
     @property
     def over(self) -> bool:
@@ -148,6 +163,7 @@ class Stream:
         finally:
             # The scope must not keep the stream alive in a cycle.
             self.scope["extensions"].pop(ON_DISCONNECT, None)
+            self.scope["extensions"].pop(PUSHED, None)
             if not self.over:
                 await self._conclude()
 
@@ -189,6 +205,15 @@ class Stream:
         if not more:
             self._drop_body()
         await send(self, body, more)
+
+    @property
+    def is_writable(self) -> bool:
+        """See `endpoints.request.Pushed`."""
+        return self.state is _RESPONSE and not self.disconnected and self._sender.is_writable(self)
+
+    def push(self, data: bytes) -> None:
+        if not self.bodiless:
+            self._sender.push(self, data)
 
     def mark_upgraded(self) -> None:
         """The app has the bare connection now; it ends when the app does."""

@@ -13,7 +13,7 @@ Mirrors apiserver's `storage.Interface`, with encoded bytes in place of decoded 
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -235,14 +235,43 @@ class WatchEvent:
         self.encodings: dict[Hashable, bytes] = {}
 
 
+class Batch(list[WatchEvent]):
+    """Events that are handed out together. The same instance goes to all watchers that have the
+    same to read, and `encodings` memoises the joined wire form, so that it is joined once."""
+
+    __slots__ = ("encodings",)
+
+    def __init__(self, events: Iterable[WatchEvent]) -> None:
+        super().__init__(events)
+        self.encodings: dict[Hashable, bytes] = {}
+
+
+class Outlet(Protocol):
+    """Where events may go without waking the task that reads a watcher."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether `put` would be taken by the client now, without waiting."""
+        ...
+
+    def put(self, batch: Batch) -> None:
+        """Send it; called only where `is_open` just said so."""
+        ...
+
+
 class Watcher(Protocol):
     """One client's view of a range, in revision order. Used by one task; closed exactly once."""
 
-    async def next_batch(self) -> Sequence[WatchEvent]:
+    async def next_batch(self) -> Batch:
         """All events that are pending (of very many, the first), waiting for the first. Empty
         means the watch has ended and the client should come back with the last revision it saw:
         the server stops, the client read too slowly, or history was lost. Raises ResourceExpired
         when that is known."""
+        ...
+
+    def pass_to(self, outlet: Outlet) -> None:
+        """While `next_batch` waits, what comes may go to an open outlet instead, in the same
+        order; what an outlet raises comes out of `next_batch`. A watcher need not use it."""
         ...
 
     def bookmark_revision(self) -> int:

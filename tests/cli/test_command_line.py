@@ -13,6 +13,7 @@ import pytest
 from pyk8s.cli import apiserver, controller_manager, flags, main, up
 from pyk8s.cli.flags import UsageError
 from pyk8s.controllers.manager import ManagerOptions
+from pyk8s.controllers.options import Options
 from pyk8s.server.options import APIServerOptions
 
 ETCD = "--etcd-servers=http://127.0.0.1:2379"
@@ -150,6 +151,7 @@ def test_up_defaults() -> None:
     assert up.parse([]) == up.UpOptions(components=up.BUILT)
     assert {"etcd", "apiserver", "controller-manager"} <= set(up.BUILT)
     assert up.parse(["--components=apiserver"]).components == ("apiserver",)
+    assert "node" not in up.parse(["--nodes=0"]).components
 
 
 def test_controller_manager_flags() -> None:
@@ -167,6 +169,21 @@ def test_controller_manager_flags() -> None:
         kube_api_burst=30,
         bind_address="::1",
         port=10257,
+    )
+
+
+def test_flags_of_single_controllers() -> None:
+    """They become the settings that controllers are made with."""
+    arguments = [
+        "--node-monitor-grace-period=1m", "--node-eviction-rate=0", "--allocate-node-cidrs",
+        "--cluster-cidr=10.244.0.0/16,fd00::/48", "--terminated-pod-gc-threshold=1",
+    ]  # fmt: skip
+    assert controller_manager.parse(arguments).settings == Options(
+        node_monitor_grace_period=60.0,
+        node_eviction_rate=0.0,
+        allocate_node_cidrs=True,
+        cluster_cidr="10.244.0.0/16,fd00::/48",
+        terminated_pod_gc_threshold=1,
     )
 
 
@@ -189,15 +206,7 @@ def test_controller_manager_mistakes(
     ("arguments", "message"),
     [
         pytest.param(
-            ["--components=apiserver,node"],
-            "--components: node is not built yet",
-            id="not built",
-        ),
-        pytest.param(
             ["--components=kubelet"], "--components: there is no component 'kubelet'", id="none"
-        ),
-        pytest.param(
-            ["--nodes=3"], "--nodes: nodes are not built yet, so only 0 is possible", id="nodes"
         ),
         pytest.param(
             ["--ephemeral", "--data-dir=x"],
@@ -221,7 +230,6 @@ def test_up_mistakes(arguments: list[str], message: str, capsys: pytest.CaptureF
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        pytest.param(["node"], "pyk8s: node is not built yet\n", id="not built"),
         pytest.param(["dwon"], "pyk8s: there is no command 'dwon': see pyk8s --help\n", id="none"),
     ],
 )

@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-COMPONENTS = ("controller-manager", "scheduler", "apiserver")
+COMPONENTS = ("controller-manager", "scheduler", "node", "apiserver")
 
 
 class Up:
@@ -64,8 +64,9 @@ class Up:
         for pid in listing.split():
             # One may end while we look.
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-                found[next((n for n in COMPONENTS if n.encode() in command), "etcd")] = int(pid)
+                command = Path(f"/proc/{pid}/cmdline").read_bytes()
+                words = command.decode().split("\0")
+                found[next((n for n in COMPONENTS if n in words), "etcd")] = int(pid)
         return found
 
     def all_children(self) -> list[int]:
@@ -141,7 +142,7 @@ def test_killed_supervisor_takes_everything_along(up) -> None:
 
 
 @linux_only
-@pytest.mark.parametrize("name", ["apiserver", "controller-manager", "scheduler", "etcd"])
+@pytest.mark.parametrize("name", ["apiserver", "controller-manager", "node", "etcd"])
 def test_lost_child_is_started_again(up, name: str) -> None:
     """It is said, and the address answers again."""
     running = up("--ephemeral")

@@ -5,7 +5,7 @@ own process detect whoever changes what is shared."""
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from cluster import ControlPlane
@@ -30,3 +30,25 @@ async def world(client: Client) -> World:
     name = f"world-{next(_namespaces)}"
     await client.create(resources.NAMESPACES, {"metadata": {"name": name}})
     return World(client, name)
+
+
+@pytest.fixture(scope="session")
+def quiet_plane() -> Iterator[ControlPlane]:
+    """An API server and nothing else, so that the one controller a test runs is alone with the
+    nodes of that test."""
+    plane = ControlPlane("--ephemeral", "--secure-port=0", "--components=apiserver")
+    yield plane
+    status, _ = plane.stop()
+    assert status == 0
+
+
+@pytest.fixture
+async def quiet(quiet_plane: ControlPlane) -> AsyncIterator[World]:
+    """A namespace of its own in it; the nodes that the test made are gone afterwards."""
+    connection = rest.RESTClient(kubeconfig.load(str(quiet_plane.kubeconfig)), qps=0)
+    world = World(Client(connection), f"quiet-{next(_namespaces)}")
+    await world.client.create(resources.NAMESPACES, {"metadata": {"name": world.namespace}})
+    await world.create(resources.SERVICE_ACCOUNTS, {"metadata": {"name": "default"}})
+    yield world
+    await world.client.delete_collection(resources.NODES, "")
+    await connection.close()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A stand-in for nodes: it says of Pods that they run. It schedules nothing and runs nothing."""
+"""A stand-in for nodes: it says of Pods that they run. It runs nothing, and binds only pods that
+ask for one node by name, where a test says so."""
 
 from __future__ import annotations
 
@@ -9,8 +10,9 @@ from collections.abc import AsyncIterator, Callable
 
 from pyk8s.apimachinery import errors, meta, times
 from pyk8s.client import informer, reflector, resources
-from pyk8s.client.client import Client, Patch
+from pyk8s.client.client import Client, DeleteOptions, Patch
 from pyk8s.client.workqueue import WorkQueue
+from pyk8s.controllers.daemonset import nodes
 
 Object = dict
 
@@ -21,6 +23,7 @@ class Kubelet:
 
     def __init__(self, client: Client, namespace: str) -> None:
         self.runs: Callable[[Object], bool] = lambda pod: True
+        self.binds = False
         self.most = 0
         self.least_ready = 0
         self._client = client
@@ -53,9 +56,26 @@ class Kubelet:
         while True:
             key = await self._queue.get()
             pod = self.pods.indexer.get(key)
+            if pod is not None and self.binds:
+                await self._place(pod)
             if pod is not None and self.runs(pod) and "podIP" not in pod["status"]:
                 await self._run(pod)
             self._queue.done(key)
+
+    async def _place(self, pod: Object) -> None:
+        """Bind the pod to the node it asks for; end it once it is told to go."""
+        namespace, name = meta.namespaced_name(pod)
+        try:
+            if meta.is_being_deleted(pod):
+                options = DeleteOptions(grace_period_seconds=0, uid=meta.uid(pod))
+                await self._client.delete(resources.PODS, name, namespace, options)
+            elif not pod["spec"].get("nodeName") and (node := nodes.target_of(pod)):
+                binding = {"metadata": {"name": name}, "target": {"kind": "Node", "name": node}}
+                owner = (namespace, name)
+                await self._client.create_subresource(resources.PODS, owner, "binding", binding)
+        except errors.StatusError as error:
+            if error.reason not in (errors.NOT_FOUND, errors.CONFLICT):
+                raise
 
     async def _run(self, pod: Object) -> None:
         ready = {"type": "Ready", "status": "True", "lastTransitionTime": times.now()}

@@ -116,8 +116,24 @@ def test_read_back(twice: Kubectl) -> None:
     assert lost == [], "\n".join(lost)
 
 
+# What DefaultTolerationSeconds adds.
+_TOLERATED_BY_ALL = [
+    {
+        "key": f"node.kubernetes.io/{taint}",
+        "operator": "Exists",
+        "effect": "NoExecute",
+        "tolerationSeconds": 300,
+    }
+    for taint in ("not-ready", "unreachable")
+]
+
+
 def _as_held(said: Object) -> Object:
-    """A Secret's stringData is never read back: it is data from the start."""
+    """A Secret's stringData is never read back: it is data from the start. A Pod that names
+    tolerations gets those that every Pod has beside them."""
+    if said["kind"] == "Pod" and said["spec"].get("tolerations"):
+        tolerations = said["spec"]["tolerations"] + _TOLERATED_BY_ALL
+        return said | {"spec": said["spec"] | {"tolerations": tolerations}}
     if "stringData" not in said:
         return said
     texts = said["stringData"].items()

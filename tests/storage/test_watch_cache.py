@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 
 import pytest
@@ -208,6 +209,109 @@ async def test_a_watcher_ended_while_dispatching(cached_pods):
         game.event(revision, f"p{revision}")
         assert [event.revision for event in await quick.next_batch()] == [revision]
     assert not await slow.next_batch()
+
+
+class Client:
+    """An outlet, and the task that reads the same watcher; both note revisions in one list."""
+
+    def __init__(self, watcher):
+        self.is_open = True
+        self.fault = None
+        self.batches = []
+        self.seen = []
+        self.by_task = []
+        watcher.pass_to(self)
+        self.task = asyncio.create_task(self.read(watcher))
+
+    def put(self, batch):
+        assert self.is_open
+        if self.fault is not None:
+            raise self.fault
+        self.batches.append(batch)
+        self.seen += [event.revision for event in batch]
+
+    async def read(self, watcher):
+        while batch := await watcher.next_batch():
+            revisions = [event.revision for event in batch]
+            self.seen += revisions
+            self.by_task += revisions
+
+
+async def turns():
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_an_outlet_that_closes_and_opens_again(ready):
+    """What comes while the client is slow goes by its task, what comes else by the outlet: each
+    event once and in order, wherever it changes."""
+    watcher = ready.watch(after=10)
+    client = Client(watcher)
+    chance = random.Random(3)
+    for revision in range(11, 200):
+        client.is_open = chance.random() < 0.5
+        ready.event(revision, f"p{revision % 7}")
+        if chance.random() < 0.4:
+            await asyncio.sleep(0)
+    await turns()
+    assert client.seen == list(range(11, 200))
+    assert 0 < len(client.by_task) < len(client.seen)
+    watcher.close()
+    await client.task
+
+
+async def test_watchers_that_keep_up_share_a_batch(ready):
+    """What came at once leaves at once, as the same instance for all; who came later, or lags,
+    gets his own."""
+    watchers = [ready.watch(after=10) for _ in range(2)]
+    clients = [Client(watcher) for watcher in watchers]
+    slow = ready.watch(after=10)
+    await turns()
+    ready.event(11, "a")
+    ready.event(12, "b")
+    late = ready.watch(after=12)
+    later = Client(late)
+    await turns()
+    ready.event(13, "c")
+    await turns()
+    assert [len(batch) for batch in clients[0].batches] == [2, 1]
+    for one, other in zip(clients[0].batches, clients[1].batches, strict=True):
+        assert one is other
+    assert later.seen == [13]
+    assert [event.revision for event in await slow.next_batch()] == [11, 12, 13]
+    for watcher in (*watchers, slow, late):
+        watcher.close()
+    for client in (*clients, later):
+        await client.task
+
+
+async def test_a_watcher_closed_between_the_event_and_its_waking(ready):
+    """It gets nothing more, its reader ends, and the bookmark claims no more than was sent."""
+    watcher = ready.watch(after=10)
+    client = Client(watcher)
+    await turns()
+    ready.event(11, "a")
+    assert watcher.bookmark_revision() == 10
+    watcher.close()
+    await client.task
+    assert client.seen == []
+
+
+async def test_a_fault_in_an_outlet_is_its_readers_alone(ready):
+    """What cannot be encoded ends the watch it is for, and no other."""
+    broken, other = ready.watch(after=10), ready.watch(after=10)
+    first, second = Client(broken), Client(other)
+    await turns()
+    first.fault = ValueError("not to be encoded")
+    ready.event(11, "a")
+    with pytest.raises(ValueError, match="not to be encoded"):
+        await first.task
+    ready.event(12, "b")
+    await turns()
+    assert second.seen == [11, 12]
+    broken.close()
+    other.close()
+    await second.task
 
 
 async def test_a_deletion_of_several_keys_in_one_revision(ready):

@@ -240,7 +240,10 @@ def _history(change: _Change) -> list[field.Error]:
 def _started_and_met(change: _Change) -> list[field.Error]:
     found = []
     suspended = change.spec.get("suspend", False)
-    if "startTime" in change.before and change.changes("startTime") and not suspended:
+    # The clock of a Job starts anew when it is resumed.
+    resumes = "Suspended" in change.true_before and "Suspended" not in change.true_after
+    fixed = not suspended and not resumes
+    if "startTime" in change.before and change.changes("startTime") and fixed:
         detail = "startTime cannot be removed for unsuspended job"
         found.append(field.required(_STATUS.child("startTime"), detail))
     met_before = "SuccessCriteriaMet" in change.true_before

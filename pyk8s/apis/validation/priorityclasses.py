@@ -14,7 +14,7 @@ from pyk8s.apis.validation import checks, meta
 _SYSTEM_PREFIX = "system-"
 _USER_VALUE_MAX = 1_000_000_000
 # The classes the server itself makes: their values, and what their description says.
-_SYSTEM_CLASSES = {
+SYSTEM_CLASSES = {
     "system-cluster-critical": (
         2_000_000_000,
         "Used for system critical pods that must run in the cluster, but can be moved to another "
@@ -52,7 +52,7 @@ def validate_priority_class(priority_class: Object) -> list[field.Error]:
 
 def _unlike_system_class(priority_class: Object) -> str:
     name = priority_class["metadata"].get("name", "")
-    known = _SYSTEM_CLASSES.get(name)
+    known = SYSTEM_CLASSES.get(name)
     if known is None:
         return f"{name} is not a known system priority class"
     value, description = known

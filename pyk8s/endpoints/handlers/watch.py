@@ -2,6 +2,7 @@
 """WATCH: events as they happen, one to a line or frame, until the client or the time is up.
 
     Watcher.next_batch -> shared encodings -> one send for all that is pending
+    Watcher ---------> Outlet --^      the same without waking a task, while the client keeps up
 
 The headers go out before the first event. Each event is encoded once per representation and
 shared by every watcher that wants it so. Whoever does not read holds up only his own watcher,
@@ -13,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 
 from pyk8s.apimachinery import codec, errors
@@ -22,7 +23,7 @@ from pyk8s.apis import protobuf
 from pyk8s.apis.columns import table
 from pyk8s.endpoints import negotiation, options, representation, response
 from pyk8s.endpoints.endpoint import Endpoint
-from pyk8s.endpoints.request import ON_DISCONNECT, Request
+from pyk8s.endpoints.request import ON_DISCONNECT, PUSHED, Pushed, Request
 from pyk8s.registry import translate
 from pyk8s.storage import errors as storage_errors
 from pyk8s.storage import interface as storage
@@ -35,11 +36,45 @@ _LAST_BOOKMARK_SECONDS_MIN = 2
 Encode = Callable[[storage.WatchEvent], bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class _Encoder:
+    """What makes the wire form of an event. With a `memo` it is the same for all watchers that
+    have the same, and so is what is joined of it."""
+
+    encode: Encode
+    memo: Hashable = None
+
+    def join(self, batch: storage.Batch) -> bytes:
+        if len(batch) == 1:
+            return self.encode(batch[0])
+        if self.memo is None:
+            return b"".join(map(self.encode, batch))
+        joined = batch.encodings.get(self.memo)
+        if joined is None:
+            joined = batch.encodings[self.memo] = b"".join(map(self.encode, batch))
+        return joined
+
+
+@dataclass(frozen=True, slots=True)
+class _Outlet:
+    """Events on their way to a client that keeps up. See `storage.Outlet`."""
+
+    pushed: Pushed
+    encoder: _Encoder
+
+    @property
+    def is_open(self) -> bool:
+        return self.pushed.is_writable
+
+    def put(self, batch: storage.Batch) -> None:
+        self.pushed.push(self.encoder.join(batch))
+
+
 @dataclass(slots=True)
 class _Stream:
     request: Request
     watcher: storage.Watcher
-    encode: Encode
+    encoder: _Encoder
     endpoint: Endpoint
     media_type: str
     # What the bookmark at the end says; 0 for none.
@@ -73,7 +108,7 @@ class Watches:
             served=_STREAMED,
             plain=negotiation.media_types_of(endpoint.gvk),
         )
-        encode = _encoder(request, endpoint, form)
+        encoder = _encoder(request, endpoint, form)
         try:
             watcher = await endpoint.store.watch(_watch_options(request, wanted))
         except errors.StatusError as error:
@@ -85,7 +120,7 @@ class Watches:
         try:
             await response.start_stream(request, _content_type(form))
             seconds = wanted.timeout_seconds or self._seconds_min * (1 + random.random())
-            stream = _Stream(request, watcher, encode, endpoint, form.media_type)
+            stream = _Stream(request, watcher, encoder, endpoint, form.media_type)
             await _run(stream, seconds, last_bookmark=wanted.allow_bookmarks)
         finally:
             self._watchers.discard(watcher)
@@ -111,6 +146,9 @@ async def _run(stream: _Stream, seconds: float, *, last_bookmark: bool) -> None:
     """
     on_disconnect = stream.request.scope["extensions"][ON_DISCONNECT]
     on_disconnect(stream.watcher.close)
+    pushed = stream.request.scope["extensions"].get(PUSHED)
+    if pushed is not None:
+        stream.watcher.pass_to(_Outlet(pushed, stream.encoder))
 
     def time_is_up() -> None:
         if last_bookmark and seconds > _LAST_BOOKMARK_SECONDS_MIN:
@@ -127,14 +165,13 @@ async def _run(stream: _Stream, seconds: float, *, last_bookmark: bool) -> None:
 
 
 async def _pump(stream: _Stream) -> None:
-    request, encode = stream.request, stream.encode
+    request, encoder = stream.request, stream.encoder
     try:
         while batch := await stream.watcher.next_batch():
-            chunk = encode(batch[0]) if len(batch) == 1 else b"".join(map(encode, batch))
-            await response.send_chunk(request, chunk)
+            await response.send_chunk(request, encoder.join(batch))
         if stream.last_revision:
             bookmark = storage.WatchEvent(storage.BOOKMARK, stream.last_revision, None)
-            await response.send_chunk(request, encode(bookmark))
+            await response.send_chunk(request, encoder.encode(bookmark))
     except storage_errors.StorageError as error:
         resource = stream.endpoint.resource.group_resource
         status = translate.status_error(error, resource, "", "watch").status
@@ -172,9 +209,9 @@ def _encoded(type: str, obj: Object, media_type: str) -> bytes:
     return _framed(type, response.encode(obj, media_type), media_type)
 
 
-def _encoder(request: Request, endpoint: Endpoint, form: negotiation.Negotiated) -> Encode:
+def _encoder(request: Request, endpoint: Endpoint, form: negotiation.Negotiated) -> _Encoder:
     if form.target == "Table":
-        return _TableEncoder(request, endpoint, form.target_version)
+        return _Encoder(_TableEncoder(request, endpoint, form.target_version))
     if form.target == "PartialObjectMetadata":
         return _metadata_encoder(endpoint, form)
     if form.target:
@@ -182,7 +219,7 @@ def _encoder(request: Request, endpoint: Endpoint, form: negotiation.Negotiated)
     return _object_encoder(endpoint, form.media_type)
 
 
-def _object_encoder(endpoint: Endpoint, media_type: str) -> Encode:
+def _object_encoder(endpoint: Endpoint, media_type: str) -> _Encoder:
     """One encoding for all watchers of this version, kept with the event."""
     show = _json_of(endpoint) if media_type == negotiation.JSON else _protobuf_of(endpoint)
     memo = (media_type, endpoint.resource.gvr)
@@ -199,7 +236,7 @@ def _object_encoder(endpoint: Endpoint, media_type: str) -> Encode:
             event.encodings[memo] = frame
         return frame
 
-    return encode
+    return _Encoder(encode, memo)
 
 
 def _json_of(endpoint: Endpoint) -> Callable[[storage.Item], bytes]:
@@ -214,7 +251,7 @@ def _protobuf_of(endpoint: Endpoint) -> Callable[[storage.Item], bytes]:
     return lambda item: protobuf.wrap(representation.message(endpoint, item), kind)
 
 
-def _metadata_encoder(endpoint: Endpoint, form: negotiation.Negotiated) -> Encode:
+def _metadata_encoder(endpoint: Endpoint, form: negotiation.Negotiated) -> _Encoder:
     version, media_type = form.target_version, form.media_type
     memo = ("PartialObjectMetadata", version, media_type)
 
@@ -229,7 +266,7 @@ def _metadata_encoder(endpoint: Endpoint, form: negotiation.Negotiated) -> Encod
             frame = event.encodings[memo] = _encoded(event.type, obj, media_type)
         return frame
 
-    return encode
+    return _Encoder(encode, memo)
 
 
 class _TableEncoder:

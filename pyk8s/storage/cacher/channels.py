@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Watchers that ask the same question are served together.
 
-    change -> Channels: whom may this interest? -> Channel: what do they see of it? -> wake
+    change -> Channels: whom may this interest? -> Channel: what do they see of it?
+           -> once in a turn of the loop: wake all who sleep
 
 A Channel is a selection: a namespace and two selectors. What its watchers see of a change is
-decided once, and noted once in a log that each of them reads at its own pace; a watcher costs
-nothing until it wakes. Channels are found by what they ask for, so a change does not touch those
-that want another namespace, another object or another value of an indexed field.
+decided once, and noted once in a log that each of them reads at its own pace; who reads the same
+part of it gets the same Batch. A watcher costs nothing until it wakes. Channels are found by what
+they ask for, so a change does not touch those that want another namespace, another object or
+another value of an indexed field.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import asyncio
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from pyk8s.storage import paging
@@ -22,6 +25,7 @@ from pyk8s.storage.interface import (
     ADDED,
     DELETED,
     MODIFIED,
+    Batch,
     Item,
     Predicate,
     ResourceConfig,
@@ -95,7 +99,10 @@ class Channel:
         self._end = 0
         self._readers: set[Reader] = set()
         self._asleep: set[Reader] = set()
+        self._wakes_soon = False
         self._behind = 0
+        # What was read last, and from where to where: most read the same.
+        self._read: tuple[int, int, Batch] | None = None
         self._check_at = backlog
 
     def view(self, views: Views) -> WatchEvent | None:
@@ -125,12 +132,18 @@ class Channel:
         self._events.append(event)
         self._end += 1
         self._behind = len(self._readers)
-        if self._asleep:
-            asleep, self._asleep = self._asleep, set()
-            for reader in asleep:
-                reader.wake()
+        if self._asleep and not self._wakes_soon:
+            # Not before everything that came at once is in the log.
+            self._wakes_soon = True
+            asyncio.get_running_loop().call_soon(self._wake)
         if len(self._events) >= self._check_at:
             self._end_slow_readers()
+
+    def _wake(self) -> None:
+        self._wakes_soon = False
+        asleep, self._asleep = self._asleep, set()
+        for reader in asleep:
+            reader.wake()
 
     def join(self, reader: Reader) -> None:
         """From here on; nothing that is in the log already."""
@@ -146,16 +159,21 @@ class Channel:
                 self._caught_up()
         return not self._readers
 
-    def read(self, reader: Reader, limit: int) -> Sequence[WatchEvent]:
-        """What the reader has not read; it must not have been ended."""
-        if reader.position == self._end:
-            return ()
-        start = reader.position - self._first
-        events = self._events[start : start + limit]
-        reader.position += len(events)
-        if reader.position == self._end:
+    def read(self, reader: Reader, limit: int) -> Batch | None:
+        """What the reader has not read, None for nothing; it must not have been ended."""
+        position = reader.position
+        if position == self._end:
+            return None
+        end = min(self._end, position + limit)
+        if self._read is not None and self._read[:2] == (position, end):
+            batch = self._read[2]
+        else:
+            batch = Batch(self._events[position - self._first : end - self._first])
+            self._read = position, end, batch
+        reader.position = end
+        if end == self._end:
             self._caught_up()
-        return events
+        return batch
 
     def has_more_for(self, reader: Reader) -> bool:
         return reader.position < self._end
@@ -176,6 +194,7 @@ class Channel:
     def _caught_up(self) -> None:
         self._behind -= 1
         if not self._behind:
+            self._read = None
             self._events.clear()
             self._first = self._end
             self._check_at = self._backlog
@@ -184,6 +203,7 @@ class Channel:
         slow = [reader for reader in self._readers if self._end - reader.position > self._backlog]
         for reader in slow:
             reader.end()
+        self._read = None
         slowest = min((reader.position for reader in self._readers), default=self._end)
         del self._events[: slowest - self._first]
         self._first = slowest

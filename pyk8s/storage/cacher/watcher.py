@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
 from pyk8s.storage.cacher.channels import Channel
 from pyk8s.storage.cacher.progress import Progress
-from pyk8s.storage.interface import BOOKMARK, WatchEvent
+from pyk8s.storage.interface import BOOKMARK, Batch, Outlet, WatchEvent
 
 # Events in one batch at most: joined and sent at once, a thousand pods are some megabytes.
 BATCH_EVENTS_MAX = 1000
@@ -35,7 +35,8 @@ class CacheWatcher:
     """See `interface.Watcher`: in revision order, without gaps, ended rather than skipped.
 
     A batch holds a thousand events at the most. Bookmarks come about once a minute, with the
-    revision of everything that was handed out before them.
+    revision of everything that was handed out before them. With an outlet that is open, waking
+    means to send: no task has to run for it.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class CacheWatcher:
         self._after = beginning.after
         self._handed_out = beginning.after
         self._leave = leave
+        self._outlet: Outlet | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._is_ended = False
         self._bookmark_is_due = False
@@ -60,7 +62,7 @@ class CacheWatcher:
         if beginning.allow_bookmarks:
             self._arm()
 
-    async def next_batch(self) -> Sequence[WatchEvent]:
+    async def next_batch(self) -> Batch:
         while not self._is_ended:
             batch = self._pending()
             if batch:
@@ -68,7 +70,10 @@ class CacheWatcher:
             self._waiter = asyncio.get_running_loop().create_future()
             self._channel.sleep(self)
             await self._waiter
-        return ()
+        return Batch(())
+
+    def pass_to(self, outlet: Outlet) -> None:
+        self._outlet = outlet
 
     def bookmark_revision(self) -> int:
         if self._beginning is not None or self._channel.has_more_for(self):
@@ -79,8 +84,26 @@ class CacheWatcher:
         self.end()
 
     def wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        waiter = self._waiter
+        if waiter is None or waiter.done():
+            return
+        if self._is_ended or self._outlet is None or not self._outlet.is_open:
+            waiter.set_result(None)
+            return
+        batch = self._pending()
+        if batch:
+            try:
+                self._outlet.put(batch)
+            except Exception as error:
+                # The task that reads this watcher is where its faults end.
+                waiter.set_exception(error)
+                return
+        if self._is_ended:
+            return
+        if self._channel.has_more_for(self):
+            waiter.set_result(None)
+        else:
+            self._channel.sleep(self)
 
     def end(self) -> None:
         """Nothing more comes; whoever waits is woken."""
@@ -92,24 +115,24 @@ class CacheWatcher:
             self._leave(self)
             self.wake()
 
-    def _pending(self) -> Sequence[WatchEvent]:
+    def _pending(self) -> Batch | None:
         if self._beginning is not None:
-            batch = self._first(self._beginning)
-            if batch:
-                return batch
+            first = self._first(self._beginning)
+            if first:
+                return first
         batch = self._channel.read(self, BATCH_EVENTS_MAX)
         if batch and batch[0].revision <= self._after:
-            batch = [event for event in batch if event.revision > self._after]
+            batch = Batch(event for event in batch if event.revision > self._after)
         if batch:
             self._handed_out = batch[-1].revision
         if self._bookmark_is_due and not self._channel.has_more_for(self):
             self._arm()
             bookmark = WatchEvent(BOOKMARK, self.bookmark_revision(), None)
-            batch = [*batch, bookmark]
+            batch = Batch((*(batch or ()), bookmark))
         return batch
 
-    def _first(self, beginning: Beginning) -> Sequence[WatchEvent]:
-        batch = list(islice(beginning.events, BATCH_EVENTS_MAX))
+    def _first(self, beginning: Beginning) -> Batch:
+        batch = Batch(islice(beginning.events, BATCH_EVENTS_MAX))
         if len(batch) < BATCH_EVENTS_MAX:
             self._beginning = None
             self._handed_out = max(beginning.after, beginning.revision)

@@ -7,8 +7,6 @@ remembered here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from pyk8s.storage import errors, paging, versioner, watchplan
 from pyk8s.storage.etcd import listing, stream, writes
 from pyk8s.storage.etcd.client import Client
@@ -18,7 +16,9 @@ from pyk8s.storage.interface import (
     BOOKMARK,
     DELETED,
     MODIFIED,
+    Batch,
     Item,
+    Outlet,
     ResourceConfig,
     WatchEvent,
     WatchOptions,
@@ -65,9 +65,9 @@ class EtcdWatcher:
         self._revision = revision
         self._closed = False
 
-    async def next_batch(self) -> Sequence[WatchEvent]:
+    async def next_batch(self) -> Batch:
         if self._initial:
-            batch, self._initial = self._initial, []
+            batch, self._initial = Batch(self._initial), []
             return batch
         events: list[WatchEvent] = []
         while not self._closed and not events:
@@ -78,10 +78,13 @@ class EtcdWatcher:
                 raise watchplan.expired(wanted, 0) from error
             except errors.Unavailable:
                 self.close()
-                return []
+                return Batch(())
             events = [event for change in changes if (event := self._event(change))]
             self._revision = changes[-1].revision if changes else self._revision
-        return events
+        return Batch(events)
+
+    def pass_to(self, outlet: Outlet) -> None:
+        """Not used: here a watcher costs a stream of its own anyway."""
 
     def bookmark_revision(self) -> int:
         return self._revision

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All admission plugins, in the order in which they are asked, and which of them are on.
+
+Names, order and defaults are those of `pkg/kubeapiserver/options/plugins.go`; of upstream's list
+only those that are built stand here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pyk8s.admission import interface
+from pyk8s.admission.defaulttolerationseconds import DEFAULT_SECONDS, DefaultTolerationSeconds
+from pyk8s.admission.lifecycle import NAMESPACES, NamespaceLifecycle
+from pyk8s.admission.objects import ObjectsOf
+from pyk8s.admission.priority import PRIORITY_CLASSES, Priority
+from pyk8s.admission.runtimeclass import RUNTIME_CLASSES, RuntimeClass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dependencies:
+    """What plugins are made with."""
+
+    objects_of: ObjectsOf
+    not_ready_toleration_seconds: int = DEFAULT_SECONDS
+    unreachable_toleration_seconds: int = DEFAULT_SECONDS
+
+
+class UnknownPlugin(ValueError):
+    """A name that is no plugin's, or one that is asked for and left out at once."""
+
+
+_Make = Callable[[Dependencies], interface.Plugin]
+
+
+def _default_toleration_seconds(given: Dependencies) -> interface.Plugin:
+    return DefaultTolerationSeconds(
+        given.not_ready_toleration_seconds, given.unreachable_toleration_seconds
+    )
+
+
+# All of these are on unless they are left out, as upstream's are.
+_ORDERED: dict[str, _Make] = {
+    "NamespaceLifecycle": lambda given: NamespaceLifecycle(given.objects_of(NAMESPACES).get),
+    "Priority": lambda given: Priority(given.objects_of(PRIORITY_CLASSES)),
+    "DefaultTolerationSeconds": _default_toleration_seconds,
+    "RuntimeClass": lambda given: RuntimeClass(given.objects_of(RUNTIME_CLASSES)),
+}
+
+
+def selected(enabled: Sequence[str], disabled: Sequence[str]) -> tuple[str, ...]:
+    """The names of those that are on, in order. Raises UnknownPlugin."""
+    for name in (*enabled, *disabled):
+        if name not in _ORDERED:
+            raise UnknownPlugin(f"there is no admission plugin {name!r} here")
+        if name in enabled and name in disabled:
+            raise UnknownPlugin(f"admission plugin {name} is both enabled and disabled")
+    return tuple(name for name in _ORDERED if name not in disabled)
+
+
+def build(names: Sequence[str], given: Dependencies) -> interface.Chain:
+    return interface.Chain([_ORDERED[name](given) for name in names])

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Flags of single controllers, with kube-controller-manager's names and defaults."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from pyk8s.cli import flags
+
+if TYPE_CHECKING:
+    from pyk8s.controllers.options import Options
+
+
+def _rate(text: str) -> float:
+    """Zero or more."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of 0 or more")
+    return number
+
+
+def _share(text: str) -> float:
+    number = _rate(text)
+    if number > 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number between 0 and 1")
+    return number
+
+
+def _seconds(text: str) -> float:
+    seconds = flags.duration(text)
+    if seconds <= 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration above 0")
+    return seconds
+
+
+# Flag, reader, name of the value, what it is for.
+_FLAGS: tuple[tuple[str, Callable[[str], Any], str, str], ...] = (
+    ("node-monitor-period", _seconds, "DURATION", "how often nodes are looked at"),
+    ("node-monitor-grace-period", _seconds, "DURATION", "how long a node may be silent"),
+    ("node-startup-grace-period", _seconds, "DURATION", "how long a new node may be silent"),
+    ("node-eviction-rate", _rate, "N", "nodes a second whose pods are evicted, in a healthy zone"),
+    ("secondary-node-eviction-rate", _rate, "N", "the same in an unhealthy zone"),
+    ("large-cluster-size-threshold", flags.natural, "N",
+     "a zone of no more nodes has none evicted while unhealthy"),
+    ("unhealthy-zone-threshold", _share, "SHARE", "how many nodes make a zone unhealthy"),
+    ("terminated-pod-gc-threshold", flags.natural, "N",
+     "how many finished pods may stay, 0 for any number"),
+    ("allocate-node-cidrs", flags.boolean, "BOOL", "give each node a range for its pods"),
+    ("cluster-cidr", flags.ip_range, "CIDRS", "what the ranges of nodes are taken from"),
+    ("service-cluster-ip-range", flags.ip_range, "CIDRS", "of which no node may get a part"),
+    ("node-cidr-mask-size", flags.natural, "BITS", "of one address family"),
+    ("node-cidr-mask-size-ipv4", flags.natural, "BITS", "of IPv4 ranges"),
+    ("node-cidr-mask-size-ipv6", flags.natural, "BITS", "of IPv6 ranges"),
+    ("max-endpoints-per-slice", flags.positive, "N", "in an EndpointSlice"),
+    ("mirroring-max-endpoints-per-subset", flags.positive, "N", "mirrored of custom Endpoints"),
+    ("service-load-balancer-range", flags.ip_range, "CIDRS",
+     "addresses for Services of type LoadBalancer; without it they stay pending"),
+)  # fmt: skip
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    from pyk8s.controllers.options import Options
+
+    defaults = Options()
+    for name, read, value, purpose in _FLAGS:
+        default = getattr(defaults, name.replace("-", "_"))
+        shown = f" (default: {default:g})" if isinstance(default, float) else ""
+        if isinstance(default, int) and not isinstance(default, bool) and default:
+            shown = f" (default: {default})"
+        more: dict[str, Any] = {"nargs": "?", "const": True} if read is flags.boolean else {}
+        # What is not given is not there either: the defaults stand in Options alone.
+        more["default"] = argparse.SUPPRESS
+        parser.add_argument(f"--{name}", type=read, metavar=value, help=purpose + shown, **more)
+
+
+def take(values: dict[str, Any]) -> Options:
+    """The settings among the parsed values, which are taken away."""
+    from pyk8s.controllers.options import Options
+
+    named = [field.name for field in fields(Options) if field.name in values]
+    return Options(**{name: values.pop(name) for name in named})

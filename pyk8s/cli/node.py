@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`pyk8s node`: nodes whose kubelets run nothing, any number of them in one process."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from pyk8s.cli import apiserver, flags
+from pyk8s.cli.flags import UsageError
+
+if TYPE_CHECKING:
+    from pyk8s.node.nodes import NodeOptions
+
+PROGRAM = "pyk8s node"
+
+
+def main(arguments: list[str]) -> int:
+    """The exit status: 0 after SIGINT or SIGTERM, 1 with one line on stderr otherwise."""
+    try:
+        parsed = _parser().parse_args(arguments)
+        if not parsed.simulated:
+            raise UsageError("--simulated: real containers are not built yet, so say how many")
+    except UsageError as error:
+        print(f"{PROGRAM}: {error}", file=sys.stderr)
+        return 1
+    if parent := os.environ.get(apiserver.PARENT_PID):
+        from pyk8s.server import parent_death
+
+        parent_death.end_with_parent(int(parent))
+    return _run(parsed)
+
+
+def _parser() -> flags.Parser:
+    parser = flags.Parser(PROGRAM, "Run simulated nodes: their pods run, their containers do not.")
+    add = parser.add_argument
+    add(
+        "--kubeconfig",
+        default="",
+        metavar="FILE",
+        help="how to reach the API server (default: $KUBECONFIG, ~/.kube/config, in-cluster)",
+    )
+    add("--simulated", default=0, type=flags.natural, metavar="N", help="how many nodes")
+    add(
+        "--node-name-prefix",
+        default="node-",
+        metavar="PREFIX",
+        help="nodes are called PREFIX0, PREFIX1 and so on (default: node-)",
+    )
+    add(
+        "--node-ip",
+        default="127.0.0.1",
+        type=flags.ip_address,
+        metavar="IP",
+        help="the InternalIP of the nodes (default: 127.0.0.1)",
+    )
+    for flag, default in (("cpu", "8"), ("memory", "32Gi"), ("pods", "110")):
+        add(
+            f"--{flag}",
+            default=default,
+            metavar="QUANTITY",
+            help=f"capacity of each node (default: {default})",
+        )
+    add(
+        "--node-lease-duration-seconds",
+        default=40,
+        type=flags.positive,
+        metavar="N",
+        help="how long a node's Lease holds; it is renewed four times as often (default: 40)",
+    )
+    return parser
+
+
+def _options(parsed: argparse.Namespace) -> NodeOptions:
+    from pyk8s.node.nodes import NodeOptions
+
+    return NodeOptions(
+        count=parsed.simulated,
+        name_prefix=parsed.node_name_prefix,
+        node_ip=parsed.node_ip,
+        capacity={
+            "cpu": parsed.cpu,
+            "memory": parsed.memory,
+            "ephemeral-storage": "100Gi",
+            "pods": parsed.pods,
+        },
+        lease_duration_seconds=parsed.node_lease_duration_seconds,
+    )
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    import logging
+
+    import uvloop
+
+    from pyk8s.apimachinery.errors import StatusError
+    from pyk8s.client.kubeconfig import KubeconfigError
+    from pyk8s.client.rest import ServerUnreachable
+    from pyk8s.node import process
+
+    form = "%(asctime)s %(levelname).1s %(name)s: %(message)s"
+    logging.basicConfig(level=logging.INFO, format=form)
+    descriptor = int(os.environ.get(apiserver.READY_FD) or -1)
+
+    def is_ready() -> None:
+        if descriptor >= 0:
+            process.say_ready(descriptor)
+
+    try:
+        uvloop.run(process.run(parsed.kubeconfig, _options(parsed), is_ready))
+    except* (KubeconfigError, StatusError, ServerUnreachable, OSError) as group:
+        print(f"{PROGRAM}: {group.exceptions[0]}", file=sys.stderr)
+        return_status = 1
+    else:
+        return_status = 0
+    return return_status

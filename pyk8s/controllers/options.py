@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an operator may set of single controllers, by kube-controller-manager's flags."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Field names are upstream's flags, defaults upstream's as well. Times are seconds, rates
+    per second, ranges CIDRs: one, or an IPv4 and an IPv6 one joined by a comma.
+
+    `service_load_balancer_range` alone is ours: upstream leaves addresses of load balancers to a
+    cloud; here they come from this range, and from nowhere without it.
+    """
+
+    node_monitor_period: float = 5.0
+    node_monitor_grace_period: float = 50.0
+    node_startup_grace_period: float = 60.0
+    node_eviction_rate: float = 0.1
+    secondary_node_eviction_rate: float = 0.01
+    large_cluster_size_threshold: int = 50
+    unhealthy_zone_threshold: float = 0.55
+    terminated_pod_gc_threshold: int = 12500
+    allocate_node_cidrs: bool = False
+    cluster_cidr: str = ""
+    service_cluster_ip_range: str = ""
+    node_cidr_mask_size: int = 0
+    node_cidr_mask_size_ipv4: int = 24
+    node_cidr_mask_size_ipv6: int = 64
+    max_endpoints_per_slice: int = 100
+    mirroring_max_endpoints_per_subset: int = 1000
+    service_load_balancer_range: str = ""

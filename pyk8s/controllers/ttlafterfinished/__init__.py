@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Deletes finished Jobs once their ttlSecondsAfterFinished have passed."""

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The status of a Pod from what its containers do: no I/O.
+
+Mirrors `pkg/kubelet/status/generate.go` and the status half of `kubelet_pods.go`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from pyk8s.apimachinery import meta, times
+from pyk8s.apimachinery.gvk import Object
+from pyk8s.node.runtime import Container
+
+
+@dataclass(slots=True, kw_only=True)
+class Seen:
+    """What a kubelet knows of one pod. `current` and `previous` are the last two runs by
+    container name, `waiting` says why one that does not run has not been started again."""
+
+    start_time: float
+    host_ip: str
+    pod_ip: str
+    has_sandbox: bool = True
+    current: Mapping[str, Container] = field(default_factory=dict)
+    previous: Mapping[str, Container] = field(default_factory=dict)
+    waiting: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    ready: frozenset[str] = frozenset()
+    failure: tuple[str, str] | None = None
+
+
+def is_sidecar(container: Object) -> bool:
+    return container.get("restartPolicy") == "Always"
+
+
+def phase_of(pod: Object, seen: Seen) -> str:
+    """`getPhase` of kubelet_pods.go."""
+    if seen.failure is not None:
+        return "Failed"
+    spec = pod["spec"]
+    policy = spec.get("restartPolicy") or "Always"
+    for container in spec.get("initContainers") or ():
+        run = seen.current.get(container["name"])
+        if is_sidecar(container):
+            continue
+        if run is None or run.is_running:
+            return "Pending"
+        if run.exit_code:
+            return "Failed" if policy == "Never" else "Pending"
+    runs = [seen.current.get(container["name"]) for container in spec["containers"]]
+    if any(run is None for run in runs):
+        return "Pending"
+    ended = [run for run in runs if run is not None and not run.is_running]
+    if len(ended) < len(runs) or policy == "Always":
+        return "Running"
+    if not any(run.exit_code for run in ended):
+        return "Succeeded"
+    return "Failed" if policy == "Never" else "Running"
+
+
+def status_of(pod: Object, seen: Seen) -> dict[str, Any]:
+    """What the kubelet says; conditions keep their lastTransitionTime where nothing changed."""
+    spec = pod["spec"]
+    phase = phase_of(pod, seen)
+    generation = meta.generation(pod)
+    status: dict[str, Any] = {
+        "phase": phase,
+        "observedGeneration": generation,
+        "hostIP": seen.host_ip,
+        "hostIPs": [{"ip": seen.host_ip}],
+        "startTime": _time(seen.start_time),
+    }
+    if seen.failure is not None:
+        status["reason"], status["message"] = seen.failure
+    if seen.pod_ip:
+        status["podIP"] = seen.pod_ip
+        status["podIPs"] = [{"ip": seen.pod_ip}]
+    for kind, key in (("containers", "containerStatuses"),
+                      ("initContainers", "initContainerStatuses")):  # fmt: skip
+        if spec.get(kind):
+            status[key] = [_container_status(pod, kind, each, seen) for each in spec[kind]]
+    status["conditions"] = [
+        _condition(pod, type, generation, found) for type, found in _conditions(pod, phase, seen)
+    ]
+    return status
+
+
+def _time(moment: float) -> str:
+    return times.format(datetime.fromtimestamp(moment, UTC))
+
+
+def _container_status(pod: Object, kind: str, spec: Object, seen: Seen) -> dict[str, Any]:
+    name = spec["name"]
+    run, before = seen.current.get(name), seen.previous.get(name)
+    status: dict[str, Any] = {
+        "name": name,
+        "image": spec.get("image") or "",
+        "imageID": run.image_id if run else "",
+        "ready": name in seen.ready,
+        "started": run is not None and run.is_running,
+        "restartCount": run.attempt if run else 0,
+        "state": _state(pod, kind, name, run, seen),
+        "lastState": {"terminated": _terminated(before)} if before else {},
+    }
+    if run is not None:
+        status["containerID"] = run.id
+        if name in seen.waiting:
+            status["lastState"] = {"terminated": _terminated(run)}
+    if resources := spec.get("resources"):
+        status["resources"] = resources
+        if requests := resources.get("requests"):
+            status["allocatedResources"] = requests
+    return status
+
+
+def _state(pod: Object, kind: str, name: str, run: Container | None, seen: Seen) -> dict[str, Any]:
+    if name in seen.waiting:
+        reason, message = seen.waiting[name]
+        return {"waiting": {"reason": reason, "message": message}}
+    if run is None:
+        initializes = bool(pod["spec"].get("initContainers"))
+        return {"waiting": {"reason": "PodInitializing" if initializes else "ContainerCreating"}}
+    if run.is_running:
+        return {"running": {"startedAt": _time(run.started_at)}}
+    return {"terminated": _terminated(run)}
+
+
+def _terminated(run: Container) -> dict[str, Any]:
+    return {
+        "exitCode": run.exit_code,
+        "reason": "Error" if run.exit_code else "Completed",
+        "startedAt": _time(run.started_at),
+        "finishedAt": _time(run.finished_at or run.started_at),
+        "containerID": run.id,
+    }
+
+
+# --- conditions
+
+_Found = tuple[bool, str, str]
+
+
+def _conditions(pod: Object, phase: str, seen: Seen) -> list[tuple[str, _Found]]:
+    containers_ready = _containers_ready(pod, phase, seen)
+    return [
+        ("PodReadyToStartContainers", (seen.has_sandbox, "", "")),
+        ("Initialized", _initialized(pod, phase, seen)),
+        ("Ready", _ready(pod, containers_ready)),
+        ("ContainersReady", containers_ready),
+        ("PodScheduled", (True, "", "")),
+    ]
+
+
+def _containers_ready(pod: Object, phase: str, seen: Seen) -> _Found:
+    if phase in ("Succeeded", "Failed"):
+        return False, "PodCompleted" if phase == "Succeeded" else "PodFailed", ""
+    spec = pod["spec"]
+    counted = [c for c in spec.get("initContainers") or () if is_sidecar(c)] + spec["containers"]
+    unready = [c["name"] for c in counted if c["name"] not in seen.ready]
+    if unready:
+        return False, "ContainersNotReady", f"containers with unready status: {_go(unready)}"
+    return True, "", ""
+
+
+def _ready(pod: Object, containers_ready: _Found) -> _Found:
+    if not containers_ready[0]:
+        return containers_ready
+    there = {c["type"]: c["status"] for c in (pod.get("status") or {}).get("conditions") or ()}
+    faults = []
+    for gate in pod["spec"].get("readinessGates") or ():
+        type = gate["conditionType"]
+        if type not in there:
+            faults.append(f'corresponding condition of pod readiness gate "{type}" does not exist.')
+        elif there[type] != "True":
+            faults.append(
+                f'the status of pod readiness gate "{type}" is not "True", but {there[type]}'
+            )
+    return (False, "ReadinessGatesNotReady", ", ".join(faults)) if faults else (True, "", "")
+
+
+def _initialized(pod: Object, phase: str, seen: Seen) -> _Found:
+    spec = pod["spec"]
+    if phase == "Succeeded":
+        return True, "PodCompleted", ""
+    if any(container["name"] in seen.current for container in spec["containers"]):
+        return True, "", ""
+    missing = [c["name"] for c in spec.get("initContainers") or () if not _is_done(c, seen)]
+    if missing:
+        message = f"containers with incomplete status: {_go(missing)}"
+        return False, "ContainersNotInitialized", message
+    return True, "", ""
+
+
+def _is_done(container: Object, seen: Seen) -> bool:
+    run = seen.current.get(container["name"])
+    if run is None:
+        return False
+    return run.is_running if is_sidecar(container) else not run.is_running and not run.exit_code
+
+
+def _go(names: Sequence[str]) -> str:
+    return f"[{' '.join(names)}]"
+
+
+def _condition(pod: Object, type: str, generation: int, found: _Found) -> dict[str, Any]:
+    holds, reason, message = found
+    status = "True" if holds else "False"
+    since = times.now()
+    stale: dict[str, Any] = {}
+    for before in (pod.get("status") or {}).get("conditions") or ():
+        if before["type"] == type:
+            # A strategic merge patch keeps what it does not name.
+            stale = {name: None for name in ("reason", "message") if name in before}
+            if before["status"] == status:
+                since = before.get("lastTransitionTime") or since
+    condition: dict[str, Any] = {
+        **stale,
+        "type": type,
+        "status": status,
+        "observedGeneration": generation,
+        "lastProbeTime": None,
+        "lastTransitionTime": since,
+    }
+    if reason:
+        condition["reason"] = reason
+    if message:
+        condition["message"] = message
+    return condition
