@@ -19,6 +19,7 @@ from pyk8s.controllers.garbagecollector.controller import GarbageCollector
 from pyk8s.controllers.job.controller import JobController
 from pyk8s.controllers.namespace.controller import NamespaceController
 from pyk8s.controllers.nodelifecycle.controller import NodeLifecycleController
+from pyk8s.controllers.persistentvolume.controller import PersistentVolumeBinder
 from pyk8s.controllers.podgc.controller import PodGarbageCollector
 from pyk8s.controllers.replicaset.controller import (
     ReplicaSetController,
@@ -53,6 +54,7 @@ CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
         TaintEvictionController,
         PodGarbageCollector,
         TTLController,
+        PersistentVolumeBinder,
         GarbageCollector,
     )
 }
