@@ -16,6 +16,7 @@ from pyk8s.admission.lifecycle import NAMESPACES, NamespaceLifecycle
 from pyk8s.admission.objects import ObjectsOf
 from pyk8s.admission.priority import PRIORITY_CLASSES, Priority
 from pyk8s.admission.runtimeclass import RUNTIME_CLASSES, RuntimeClass
+from pyk8s.admission.storageobjectinuse import StorageObjectInUseProtection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,7 @@ _ORDERED: dict[str, _Make] = {
     "NamespaceLifecycle": lambda given: NamespaceLifecycle(given.objects_of(NAMESPACES).get),
     "Priority": lambda given: Priority(given.objects_of(PRIORITY_CLASSES)),
     "DefaultTolerationSeconds": _default_toleration_seconds,
+    "StorageObjectInUseProtection": lambda given: StorageObjectInUseProtection(),
     "RuntimeClass": lambda given: RuntimeClass(given.objects_of(RUNTIME_CLASSES)),
 }
 

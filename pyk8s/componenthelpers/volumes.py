@@ -23,6 +23,8 @@ SELECTED_NODE = "volume.kubernetes.io/selected-node"
 STORAGE_PROVISIONER = "volume.kubernetes.io/storage-provisioner"
 BETA_STORAGE_PROVISIONER = "volume.beta.kubernetes.io/storage-provisioner"
 NO_PROVISIONER = "kubernetes.io/no-provisioner"
+CLAIM_PROTECTION = "kubernetes.io/pvc-protection"
+VOLUME_PROTECTION = "kubernetes.io/pv-protection"
 _BETA_CLASS = "volume.beta.kubernetes.io/storage-class"
 
 _ZERO = quantity.parse("0")
@@ -266,3 +268,23 @@ def not_for_pod(pod: Object, claim: Object) -> str:
     namespace, name = meta.namespaced_name(claim)
     whose = "/".join(meta.namespaced_name(pod))
     return f"PVC {namespace}/{name} was not created for pod {whose} (pod is not owner)"
+
+
+def is_shut_down(pod: Object) -> bool:
+    """It is being deleted, and its kubelet has said that nothing of it runs any more."""
+    return meta.is_being_deleted(pod) and meta.of(pod).get("deletionGracePeriodSeconds") == 0
+
+
+def is_used_by(claim: Object, pod: Object) -> bool:
+    """Whether the pod is on a node and its volumes need the claim. A finished pod still uses it:
+    what is mounted may be mounted until the pod is gone."""
+    if meta.namespace(pod) != meta.namespace(claim) or not pod["spec"].get("nodeName"):
+        return False
+    for volume in pod["spec"].get("volumes") or ():
+        if claim_name(pod, volume) != meta.name(claim):
+            continue
+        if not volume.get("ephemeral"):
+            return True
+        if not is_shut_down(pod) and not not_for_pod(pod, claim):
+            return True
+    return False

@@ -201,6 +201,7 @@ async def test_a_claim_whose_volume_is_gone_is_lost(disks: Disks, world: World) 
     await disks.claim("data")
     await disks.until_claim("data", "Bound")
     await disks.at_large.delete(PV, disks.named("doomed"))
+    await disks.at_large.patch(PV, disks.named("doomed"), {"metadata": {"finalizers": None}})
     lost = await disks.until_claim("data", "Lost")
     assert "capacity" not in lost["status"]
     event = await disks.until_event("data", "ClaimLost")

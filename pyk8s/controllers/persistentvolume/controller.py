@@ -46,10 +46,6 @@ def _unbound_by_class(claim: Object) -> list[str]:
     return [] if settled else [volumes.class_of(claim)]
 
 
-class InvalidBinding(Exception):
-    """A claim or volume is in a state in which nothing can be done for it."""
-
-
 class PersistentVolumeBinder(Controller[Item]):
     name = "persistentvolume-binder-controller"
     component = "persistentvolume-controller"
@@ -137,8 +133,6 @@ class PersistentVolumeBinder(Controller[Item]):
             claim = await self._set_claim_status(claim, plan.phase)
         if plan.event is not None and (changes or not plan.once):
             self._tell("PersistentVolumeClaim", claim, plan.event)
-        if plan.error:
-            raise InvalidBinding(plan.error)
 
     def _waiting_pods(self, claim: Object) -> list[str]:
         value = "/".join(meta.namespaced_name(claim))

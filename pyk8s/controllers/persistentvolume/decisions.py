@@ -34,8 +34,7 @@ class Event(NamedTuple):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimPlan:
     """One of: bind to `bind`; give it the class `default_class`; ask `provisioner` for a volume;
-    set `phase`. The event goes with it, or with the change of phase alone where `once`. With
-    `error` the claim is in a state that is to be looked at again."""
+    set `phase`. The event goes with it, or with the change of phase alone where `once`."""
 
     bind: Object | None = None
     default_class: str = ""
@@ -43,7 +42,6 @@ class ClaimPlan:
     phase: str = ""
     event: Event | None = None
     once: bool = False
-    error: str = ""
 
 
 def plan_claim(
@@ -94,13 +92,8 @@ def _plan_claim_for(claim: Object, volume: Object | None) -> ClaimPlan:
     taken = Event(events.WARNING, "FailedBinding", message)
     if volumes.BOUND_BY_CONTROLLER not in meta.annotations(claim):
         return ClaimPlan(phase="Pending", event=taken)
-    # Somebody took bind-completed off the claim.
-    other = f"{reference.get('namespace')}/{reference.get('name')}"
-    error = (
-        f'invalid binding of claim "{"/".join(meta.namespaced_name(claim))}" to volume "{name}": '
-        f'volume already claimed by "{other}"'
-    )
-    return ClaimPlan(event=taken, error=error)
+    # Somebody took bind-completed off the claim: neither side is to be believed.
+    return ClaimPlan(event=taken)
 
 
 def _plan_bound_claim(claim: Object, volume: Object | None) -> ClaimPlan:
