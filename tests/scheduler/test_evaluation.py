@@ -12,7 +12,7 @@ from pyk8s.scheduler import queue
 from pyk8s.scheduler.evaluation import Evaluation, Evaluations
 from pyk8s.scheduler.framework import podinfo
 from pyk8s.scheduler.framework.nodetable import NodeTable
-from pyk8s.scheduler.scheduler import RELEVANT, default_profile
+from pyk8s.scheduler.profiles import RELEVANT, default_profile, handle_of
 
 Object = dict[str, Any]
 
@@ -63,9 +63,10 @@ _SELECTED = {"nodeSelector": {"kubernetes.io/hostname": "other"}}
 def test_reasons(nodes: list[Object], wanting: Object, message: str) -> None:
     """A pod that fits nowhere is told why, counted by reason, in upstream's words."""
     table = NodeTable(rows=1)
+    profile = default_profile(handle_of(table))
     for each in nodes:
         table.set_node(each)
-    evaluation = Evaluations(table).of(default_profile(), pod("p", **wanting))
+    evaluation = Evaluations(table).of(profile, pod("p", **wanting))
     assert evaluation.best() == -1
     parts = ", ".join(sorted(message.split(", ")))
     assert evaluation.diagnosis().message == f"0/{len(nodes)} nodes are available: {parts}."
@@ -74,24 +75,26 @@ def test_reasons(nodes: list[Object], wanting: Object, message: str) -> None:
 def test_host_ports() -> None:
     """A port on all addresses is in the way of the same port on one, and free once it is left."""
     table = NodeTable()
+    profile = default_profile(handle_of(table))
     table.set_node(node("a"))
     table.add_pod(pod("first", ports=_PORT), "a")
     evaluations, second = (
         Evaluations(table),
         pod("second", ports=[{**_PORT[0], "hostIP": "1.1.1.1"}]),
     )
-    evaluation = evaluations.of(default_profile(), second)
+    evaluation = evaluations.of(profile, second)
     assert evaluation.best() == -1
     assert "free ports" in evaluation.diagnosis().message
     table.remove_pod("first")
-    assert evaluations.of(default_profile(), second).best() == table.rows["a"]
+    assert evaluations.of(profile, second).best() == table.rows["a"]
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_kept_answers_are_fresh(seed: int) -> None:
     """What was brought up to date row by row is what is worked out anew, whatever changed."""
     chance = random.Random(seed)
-    table, profile = NodeTable(rows=2), default_profile()
+    table = NodeTable(rows=2)
+    profile = default_profile(handle_of(table))
     kept = Evaluations(table)
     for number in range(300):
         name = f"n{chance.randrange(12)}"
