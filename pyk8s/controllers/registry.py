@@ -22,6 +22,13 @@ from pyk8s.controllers.job.controller import JobController
 from pyk8s.controllers.namespace.controller import NamespaceController
 from pyk8s.controllers.nodelifecycle.controller import NodeLifecycleController
 from pyk8s.controllers.podautoscaler.controller import HorizontalPodAutoscalerController
+from pyk8s.controllers.persistentvolume.controller import PersistentVolumeBinder
+from pyk8s.controllers.persistentvolume.ephemeral import EphemeralVolumeController
+from pyk8s.controllers.persistentvolume.expand import PersistentVolumeExpander
+from pyk8s.controllers.persistentvolume.protection import (
+    ClaimProtectionController,
+    VolumeProtectionController,
+)
 from pyk8s.controllers.podgc.controller import PodGarbageCollector
 from pyk8s.controllers.replicaset.controller import (
     ReplicaSetController,
@@ -61,6 +68,11 @@ CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
         PodGarbageCollector,
         TTLController,
         DisruptionController,
+        PersistentVolumeBinder,
+        PersistentVolumeExpander,
+        ClaimProtectionController,
+        VolumeProtectionController,
+        EphemeralVolumeController,
         GarbageCollector,
     )
 }
