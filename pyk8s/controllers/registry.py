@@ -21,7 +21,6 @@ from pyk8s.controllers.garbagecollector.controller import GarbageCollector
 from pyk8s.controllers.job.controller import JobController
 from pyk8s.controllers.namespace.controller import NamespaceController
 from pyk8s.controllers.nodelifecycle.controller import NodeLifecycleController
-from pyk8s.controllers.podautoscaler.controller import HorizontalPodAutoscalerController
 from pyk8s.controllers.persistentvolume.controller import PersistentVolumeBinder
 from pyk8s.controllers.persistentvolume.ephemeral import EphemeralVolumeController
 from pyk8s.controllers.persistentvolume.expand import PersistentVolumeExpander
@@ -29,6 +28,7 @@ from pyk8s.controllers.persistentvolume.protection import (
     ClaimProtectionController,
     VolumeProtectionController,
 )
+from pyk8s.controllers.podautoscaler.controller import HorizontalPodAutoscalerController
 from pyk8s.controllers.podgc.controller import PodGarbageCollector
 from pyk8s.controllers.replicaset.controller import (
     ReplicaSetController,
