@@ -250,33 +250,7 @@ def test_generation_of_many_updates(client: Client, namespace: str) -> None:
     assert pods.get("pod-generation")["metadata"]["generation"] == 500
 
 
-# --- runtime classes and nodes
-
-
-def test_runtime_class(client: Client, namespace: str) -> None:
-    """[sig-node] RuntimeClass should schedule a Pod requesting a RuntimeClass without
-    PodOverhead [NodeConformance] [Conformance]"""
-    assert "overhead" not in _scheduled_with_class(client, namespace, {})["spec"]
-
-
-def test_runtime_class_with_overhead(client: Client, namespace: str) -> None:
-    """[sig-node] RuntimeClass should schedule a Pod requesting a RuntimeClass and initialize its
-    Overhead [NodeConformance] [Conformance]"""
-    fixed = {"cpu": "10m", "memory": "1Mi"}
-    found = _scheduled_with_class(client, namespace, {"overhead": {"podFixed": fixed}})
-    assert found["spec"]["overhead"] == fixed
-
-
-def _scheduled_with_class(client: Client, namespace: str, more: Object) -> Object:
-    classes = client.resource("node.k8s.io/v1", "runtimeclasses")
-    pods = client.resource("v1", "pods", namespace)
-    name = f"{namespace}-preconfigured-handler"
-    classes.create({"metadata": {"name": name}, "handler": "test-handler", **more})
-    try:
-        pods.create(_pod("runtimeclass", runtimeClassName=name))
-        return _until(pods, "runtimeclass", lambda pod: pod["spec"].get("nodeName"), "is bound")
-    finally:
-        classes.delete(name)
+# --- nodes
 
 
 def test_two_nodes(client: Client) -> None:
