@@ -91,6 +91,11 @@ async def _cluster(directory: str, nodes: int) -> AsyncIterator[Cluster]:
         yield Cluster(process, config, Client(connection))
     finally:
         await connection.close()
+        await _end(process)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
         process.terminate()
         await process.wait()
 
@@ -135,8 +140,7 @@ async def _nodes(cluster: Cluster, directory: str, count: int) -> AsyncIterator[
         yield took
     finally:
         os.close(read)
-        process.terminate()
-        await process.wait()
+        await _end(process)
 
 
 async def _pages(cluster: Cluster, resource: GroupVersionResource) -> AsyncIterator[Any]:
