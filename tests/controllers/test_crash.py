@@ -83,9 +83,11 @@ def _manager(plane: ControlPlane) -> int:
     return 0
 
 
-async def _kill_now_and_then(plane: ControlPlane, chance: random.Random) -> None:
+async def _kill_now_and_then(
+    plane: ControlPlane, chance: random.Random, kills: int = _KILLS
+) -> None:
     """Moments from before its caches are filled to long after."""
-    for _ in range(_KILLS):
+    for _ in range(kills):
         await asyncio.sleep(chance.uniform(0.3, 2.5))
         os.kill(await eventually(lambda: _manager(plane), "it runs again"), signal.SIGKILL)
 
@@ -138,7 +140,7 @@ async def test_killed_during_jobs(plane: ControlPlane, own_world: World) -> None
     """Every Pod that succeeded is counted, and none of them twice."""
     seed = random.randrange(2**32)
     print(f"seed {seed}")
-    killing = asyncio.ensure_future(_kill_now_and_then(plane, random.Random(seed)))
+    killing = asyncio.ensure_future(_kill_now_and_then(plane, random.Random(seed), kills=2))
     number = 0
     while not killing.done():
         number += 1
