@@ -26,6 +26,7 @@ from pyk8s.controllers import pods
 _REPLICAS, _SURGE, _MISSING = 200, 20, 20
 # Of what ends five times in quick succession, `pyk8s up` despairs.
 _KILLS = 4
+_COMPLETIONS = 100
 
 
 class _Census:
@@ -82,9 +83,11 @@ def _manager(plane: ControlPlane) -> int:
     return 0
 
 
-async def _kill_now_and_then(plane: ControlPlane, chance: random.Random) -> None:
+async def _kill_now_and_then(
+    plane: ControlPlane, chance: random.Random, kills: int = _KILLS
+) -> None:
     """Moments from before its caches are filled to long after."""
-    for _ in range(_KILLS):
+    for _ in range(kills):
         await asyncio.sleep(chance.uniform(0.3, 2.5))
         os.kill(await eventually(lambda: _manager(plane), "it runs again"), signal.SIGKILL)
 
@@ -131,3 +134,35 @@ async def test_killed_during_a_rollout(plane: ControlPlane, own_world: World) ->
         print(f"{version} versions, {census.most} pods at most, {census.least_ready} ready")
         assert census.most <= _REPLICAS + _SURGE
         assert census.least_ready >= _REPLICAS - _MISSING
+
+
+async def test_killed_during_jobs(plane: ControlPlane, own_world: World) -> None:
+    """Every Pod that succeeded is counted, and none of them twice."""
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    killing = asyncio.ensure_future(_kill_now_and_then(plane, random.Random(seed), kills=2))
+    number = 0
+    while not killing.done():
+        number += 1
+        await _run_job(own_world, f"sum-{number}")
+    await killing
+    print(f"{number} Jobs")
+
+
+async def _run_job(world: World, name: str) -> None:
+    pod = {**objects.pod("sum")["spec"], "restartPolicy": "Never"}
+    pod["containers"][0]["command"] = ["sleep", "0.2"]
+    spec = {"completions": _COMPLETIONS, "parallelism": 20, "template": {"spec": pod}}
+    await world.create(resources.JOBS, {"metadata": {"name": name}, "spec": spec})
+
+    async def complete() -> Object | None:
+        found = await world.find(resources.JOBS, name)
+        assert found is not None
+        return found if "completionTime" in found["status"] else None
+
+    status = (await eventually(complete, f"{name} is complete", seconds_max=120.0))["status"]
+    assert (status["succeeded"], status.get("failed", 0)) == (_COMPLETIONS, 0)
+    assert not status["uncountedTerminatedPods"]
+    found = await world.list(resources.PODS, f"job-name={name}")
+    assert [pod["status"]["phase"] for pod in found] == ["Succeeded"] * _COMPLETIONS
+    assert not any(map(meta.finalizers, found))

@@ -268,3 +268,15 @@ def test_autoscale(web: Kubectl) -> None:
     spec = web(*arguments).json()["spec"]
     assert spec["scaleTargetRef"]["name"] == "web"
     assert spec["maxReplicas"] == 5
+
+
+def test_autoscalers_are_shown(web: Kubectl) -> None:
+    """With their target, what they aim at, and their bounds."""
+    web("autoscale", "deployment", "web", "--min=2", "--max=5", "--cpu-percent=70")
+    heading, row = web("get", "hpa").lines
+    assert heading.split() == [
+        *("NAME", "REFERENCE", "TARGETS", "MINPODS", "MAXPODS", "REPLICAS", "AGE")
+    ]
+    shown = row.split()
+    assert shown[:2] == ["web", "Deployment/web"]
+    assert shown[2:6] == ["cpu:", "<unknown>/70%", "2", "5"]

@@ -158,6 +158,8 @@ class JobController(ObjectController):
                 plan = sync.plan(record)
                 doomed = list(plan.delete)
                 made, failure = await self._create(key, sync, plan)
+        if verdict is not None and doomed:
+            job = await self._write_verdict(sync, job, verdict)
         deleted = await self._delete(key, job, doomed, held=verdict is not None)
         failure = failure or deleted[1]
         active = len(sync.active) + made - len(deleted[0])
@@ -171,6 +173,18 @@ class JobController(ObjectController):
         await self._track(key, job, sync, (verdict, record))
         if failure:
             raise failure
+
+    async def _write_verdict(self, sync: Sync, job: Object, verdict: Verdict) -> Object:
+        """The Job as stored, with why it ends: before the Pods go that still run, so that whoever
+        looks next does not take their end for a failure of their own."""
+        if conditions.verdict_in(job) is not None:
+            return job
+        conditions.ensure(sync.status, verdict.condition(sync.now))
+        if sync.per_index:
+            sync.status["failedIndexes"] = str(sync.failed_indexes)
+        stored = await self.client.update_status(self.resource, sync.job)
+        sync.job = {**stored, "status": sync.status}
+        return stored
 
     async def _claim(self, job: Object) -> list[Object]:
         claimer = Claimer(

@@ -81,11 +81,14 @@ class Sync:
         self.succeeded = len(self.indexes)
         if self.per_index:
             before = indexes.parse(status.get("failedIndexes") or "", limit)
-            self.failed_indexes = before.with_indexes(
-                indexes.index_of(pod)
-                for pod in self.pods
-                if is_held(pod) and self.is_valid(pod) and failures.fails_index(self.job, pod)
-            )
+            self.failed_indexes = before
+            # Of a Job that ends, the Pods that are still failing are those that it has stopped.
+            if conditions.verdict_in(self.job) is None:
+                self.failed_indexes = before.with_indexes(
+                    indexes.index_of(pod)
+                    for pod in self.pods
+                    if is_held(pod) and self.is_valid(pod) and failures.fails_index(self.job, pod)
+                )
             self.last_failed = self._last_failed()
 
     def _ended(self, key: str, says: Callable[[Object], bool]) -> list[Object]:

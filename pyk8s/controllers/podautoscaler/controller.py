@@ -45,15 +45,22 @@ def _now() -> datetime:
 
 
 class HorizontalPodAutoscalerController(Controller[Key]):
-    """`now` is the clock by which windows and periods are measured."""
+    """`now` is the clock by which windows and periods are measured; `of_pods` tells what Pods
+    use, as metrics.of_pods does."""
 
     name = "horizontal-pod-autoscaler-controller"
     component = "horizontal-pod-autoscaler"
     resource = resources.HORIZONTAL_POD_AUTOSCALERS
 
-    def __init__(self, context: Context, now: Callable[[], datetime] = _now) -> None:
+    def __init__(
+        self,
+        context: Context,
+        now: Callable[[], datetime] = _now,
+        of_pods: metrics.OfPods = metrics.of_pods,
+    ) -> None:
         super().__init__(context)
         self._now = now
+        self._of_pods = of_pods
         self._histories: dict[Key, History] = {}
         self._kinds: dict[GroupKind, discovery.Resource] = {}
         self._pods = self.informer(resources.PODS)
@@ -210,9 +217,8 @@ class HorizontalPodAutoscalerController(Controller[Key]):
         target, name = _target(metric)
         namespace = meta.namespace(hpa)
         try:
-            used = await metrics.of_pods(
-                self.client, namespace, selector, target.resource, target.container
-            )
+            asked = metrics.Asked(namespace, selector, target.resource, target.container)
+            used = await self._of_pods(self.client, asked)
         except NoProposal as error:
             text = f"unable to get metrics for resource {target.resource}: {error}"
             raise NoProposal(text) from error

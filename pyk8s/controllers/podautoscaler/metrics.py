@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyk8s.apimachinery import durations, errors, meta, times
 from pyk8s.apimachinery.gvk import GroupVersionResource, Object
@@ -16,13 +16,24 @@ from pyk8s.controllers.podautoscaler.replicas import NoProposal, PodMetric
 POD_METRICS = GroupVersionResource("metrics.k8s.io", "v1beta1", "pods")
 
 
-async def of_pods(
-    client: Client, namespace: str, selector: str, resource: str, container: str = ""
-) -> Mapping[str, PodMetric]:
+class Asked(NamedTuple):
+    """The Pods of a namespace that a selector finds, and what of; of one container, or of all."""
+
+    namespace: str
+    selector: str
+    resource: str
+    container: str = ""
+
+
+OfPods = Callable[[Client, Asked], Awaitable[Mapping[str, PodMetric]]]
+
+
+async def of_pods(client: Client, asked: Asked) -> Mapping[str, PodMetric]:
     """By the name of the Pod; Pods of which the server knows nothing are missing. Raises
     NoProposal, and ServerUnreachable."""
+    options = ListOptions(label_selector=asked.selector)
     try:
-        listed = await client.list(POD_METRICS, namespace, ListOptions(label_selector=selector))
+        listed = await client.list(POD_METRICS, asked.namespace, options)
     except errors.StatusError as error:
         text = f"unable to fetch metrics from resource metrics API: {error}"
         if error.reason == errors.NOT_FOUND:
@@ -30,7 +41,7 @@ async def of_pods(
         raise NoProposal(text) from error
     if not listed.get("items"):
         raise NoProposal("no metrics returned from resource metrics API")
-    return parse(listed["items"], resource, container)
+    return parse(listed["items"], asked.resource, asked.container)
 
 
 def parse(items: list[Object], resource: str, container: str = "") -> dict[str, PodMetric]:
