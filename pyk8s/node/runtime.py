@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pyk8s.apimachinery.gvk import Object
+from pyk8s.node.shell import Printed
 
 
 @dataclass(slots=True, kw_only=True)
 class Container:
     """One run of one container. Moments are seconds since the epoch; `finished_at` is None while
-    it runs. `ends_at` is when it ends by itself, where the runtime knows that beforehand."""
+    it runs. `ends_at` is when it ends by itself and `printed` what it prints until then, where the
+    runtime knows that beforehand."""
 
     id: str
     name: str
@@ -23,6 +25,7 @@ class Container:
     ends_at: float | None = None
     finished_at: float | None = None
     exit_code: int = 0
+    printed: tuple[Printed, ...] = ()
 
     @property
     def is_running(self) -> bool:

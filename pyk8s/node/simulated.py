@@ -41,6 +41,7 @@ class SimulatedRuntime:
             started_at=began,
             ends_at=None if found.seconds is None else began + found.seconds,
             exit_code=found.exit_code,
+            printed=found.printed,
         )
         self._stop_codes[container.id] = found.stop_code
         return container
