@@ -39,9 +39,26 @@ def data_of(obj: Object) -> dict[str, bytes]:
     return binary | {key: value.encode() for key, value in text.items()}
 
 
-def references(pod: Object, container: Object) -> set[Reference]:
+def references(container: Object) -> set[Reference]:
     """What the environment of the container is made from."""
     return {reference for reference, _, _ in _wanted(container)}
+
+
+def volume_references(pod: Object) -> set[Reference]:
+    """What the volumes of the pod are made from."""
+    return {
+        reference
+        for volume in pod["spec"].get("volumes") or ()
+        for reference, _ in _volume_sources(volume)
+    }
+
+
+def _volume_sources(volume: Object) -> Iterator[tuple[Reference, Object]]:
+    for source in (volume, *((volume.get("projected") or {}).get("sources") or ())):
+        for field, kind in (("configMap", "ConfigMap"), ("secret", "Secret")):
+            if chosen := source.get(field):
+                name = chosen.get("name") or chosen.get("secretName", "")
+                yield Reference(kind, name), chosen
 
 
 def _wanted(container: Object) -> Iterator[tuple[Reference, str, str]]:
@@ -149,15 +166,11 @@ def _is_under(path: str, directory: str) -> bool:
 
 
 def _in_volume(volume: Object, inside: str) -> File | None:
-    sources = [volume, *((volume.get("projected") or {}).get("sources") or ())]
-    for source in reversed(sources):
-        for field, kind in (("configMap", "ConfigMap"), ("secret", "Secret")):
-            if chosen := source.get(field):
-                name = chosen.get("name") or chosen.get("secretName", "")
-                items = chosen.get("items")
-                keys = {item["path"]: item["key"] for item in items or ()}
-                if items is None or inside in keys:
-                    return File(Reference(kind, name), keys.get(inside, inside))
+    for reference, chosen in reversed([*_volume_sources(volume)]):
+        items = chosen.get("items")
+        keys = {item["path"]: item["key"] for item in items or ()}
+        if items is None or inside in keys:
+            return File(reference, keys.get(inside, inside))
     return None
 
 

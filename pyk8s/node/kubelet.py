@@ -92,6 +92,7 @@ class Kubelet:
         self._addresses = _Addresses(_POD_RANGE)
         self._pods: dict[str, _Pod] = {}
         self._keys: dict[str, Key] = {}
+        self._pulses: dict[str, asyncio.Event] = {}
         self._queue: WorkQueue[str] = WorkQueue("pods")
         source = reflector.ResourceListWatcher(
             client=client, resource=resources.PODS, field_selector="spec.nodeName!="
@@ -136,6 +137,42 @@ class Kubelet:
                 self._queue.add_rate_limited(uid)
             finally:
                 self._queue.done(uid)
+                if pulse := self._pulses.pop(uid, None):
+                    pulse.set()
+
+    # --- for those who ask about pods
+
+    def pods(self) -> list[Object]:
+        """The pods of these nodes, shared: to be read."""
+        return [p for p in self.informer.indexer.list() if p["spec"].get("nodeName") in self._nodes]
+
+    def pod(self, namespace: str, name: str) -> Object | None:
+        pod = self.informer.indexer.get((namespace, name))
+        return pod if pod is not None and pod["spec"].get("nodeName") in self._nodes else None
+
+    def run_of(self, pod: Object, container: str, previous: bool = False) -> Container | None:
+        """The last run of the container, or the one before it; None where there is none."""
+        known = self._pods.get(meta.uid(pod))
+        if known is None:
+            return None
+        if previous and (container in known.waiting or container not in known.previous):
+            # While it waits to be started again, the run that has ended is the last one.
+            return known.current.get(container) if container in known.waiting else None
+        return (known.previous if previous else known.current).get(container)
+
+    async def wait_for_change(self, pod: Object, seconds_max: float | None) -> None:
+        """Returns once something was done for the pod, or after that time."""
+        pulse = self._pulses.setdefault(meta.uid(pod), asyncio.Event())
+        try:
+            async with asyncio.timeout(seconds_max):
+                await pulse.wait()
+        except TimeoutError:
+            pass
+
+    async def end_container(self, pod: Object, run: Container, exit_code: int) -> None:
+        """End a container as if its process had exited."""
+        await self._runtime.end_container(run, exit_code)
+        self._queue.add(meta.uid(pod))
 
     # --- one pod
 
@@ -220,6 +257,8 @@ class Kubelet:
             policy = pod["spec"].get("restartPolicy") or "Always"
             for spec in pod["spec"]["containers"]:
                 await self._keep(pod, known, spec, policy, wakes)
+        for spec in pod["spec"].get("ephemeralContainers") or ():
+            await self._keep(pod, known, spec, "Never", wakes)
         for container in known.current.values():
             if container.is_running and container.ends_at is not None:
                 wakes.append(container.ends_at)

@@ -79,7 +79,8 @@ def status_of(pod: Object, seen: Seen) -> dict[str, Any]:
         status["podIP"] = seen.pod_ip
         status["podIPs"] = [{"ip": seen.pod_ip}]
     for kind, key in (("containers", "containerStatuses"),
-                      ("initContainers", "initContainerStatuses")):  # fmt: skip
+                      ("initContainers", "initContainerStatuses"),
+                      ("ephemeralContainers", "ephemeralContainerStatuses")):  # fmt: skip
         if spec.get(kind):
             status[key] = [_container_status(pod, kind, each, seen) for each in spec[kind]]
     status["conditions"] = [
@@ -99,7 +100,8 @@ def _container_status(pod: Object, kind: str, spec: Object, seen: Seen) -> dict[
         "name": name,
         "image": spec.get("image") or "",
         "imageID": run.image_id if run else "",
-        "ready": name in seen.ready,
+        # Nobody waits for an ephemeral container; upstream never calls one ready.
+        "ready": name in seen.ready and kind != "ephemeralContainers",
         "started": run is not None and run.is_running,
         "restartCount": run.attempt if run else 0,
         "state": _state(pod, kind, name, run, seen),

@@ -58,3 +58,7 @@ class Runtime(Protocol):
     async def stop_container(self, container: Container, grace_seconds: float) -> None:
         """Ask it to end, and end it after the grace; returns once it has ended."""
         ...
+
+    async def end_container(self, container: Container, exit_code: int) -> None:
+        """Its process has come to its end by what somebody attached to it has done."""
+        ...

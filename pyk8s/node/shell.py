@@ -17,28 +17,9 @@ SHELLS = ("sh", "bash", "ash", "dash")
 _SCRIPT_FLAGS = ("-c", "-ec", "-xc", "-ce")
 _OPERATORS = (";", "&&", "||")
 _KEYWORDS = frozenset(
-    [
-        "if",
-        "then",
-        "else",
-        "elif",
-        "fi",
-        "for",
-        "while",
-        "until",
-        "do",
-        "done",
-        "case",
-        "esac",
-        "in",
-        "function",
-        "{",
-        "}",
-        "!",
-        "[[",
-        "time",
-    ]
-)
+    ("if", "then", "else", "elif", "fi", "for", "while", "until", "do", "done", "case", "esac",
+     "in", "function", "{", "}", "!", "[[", "time")
+)  # fmt: skip
 _SLEEP = re.compile(r"(\d+(?:\.\d*)?|\.\d+)([smhd]?)", re.ASCII)
 _UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=", re.ASCII)

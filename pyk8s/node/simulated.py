@@ -57,3 +57,9 @@ class SimulatedRuntime:
         if self.observe(container).is_running:
             container.exit_code = self._stop_codes.pop(container.id, 0)
             container.finished_at = self._now()
+
+    async def end_container(self, container: Container, exit_code: int) -> None:
+        if self.observe(container).is_running:
+            self._stop_codes.pop(container.id, None)
+            container.exit_code = exit_code
+            container.finished_at = self._now()
