@@ -29,9 +29,9 @@ from pyk8s.node.environment import Reference
 from pyk8s.node.kubelet import Kubelet
 from pyk8s.node.runtime import Container
 
-# Upstream: the body of a refusal is its text and a newline.
-_NO_PORTS = "simulated container: no ports are open, so none can be forwarded"
-_NO_SPDY = "simulated node: SPDY is not served, only WebSocket with v5 or v4.channel.k8s.io"
+# Refusals of upgrades have no colon in them: client-go would take them for YAML of a Status.
+_NO_PORTS = "the pod is simulated, so none of its ports are open to be forwarded"
+_NO_SPDY = "a simulated node serves no SPDY, only WebSocket with v5 or v4.channel.k8s.io"
 _RESOURCES = {"ConfigMap": resources.CONFIGMAPS, "Secret": resources.SECRETS}
 
 _SHUTDOWN_SECONDS_MAX = 0.5
