@@ -326,6 +326,7 @@ class ControlPlane:
             "--kubelet-client-key": files.kubelet_client_key,
             # Names of simulated nodes are in no DNS.
             "--kubelet-preferred-address-types": "InternalIP,ExternalIP,Hostname",
+            "--disable-admission-plugins": ",".join(_unserved_plugins(self.options.components)),
         }
         return [f"{flag}={value}" for flag, value in named.items() if value]
 
@@ -421,6 +422,12 @@ async def _is_ready(address: tuple[str, int], ca_file: Path) -> bool:
         writer.close()
         with contextlib.suppress(OSError, ssl.SSLError):
             await writer.wait_closed()
+
+
+def _unserved_plugins(components: Sequence[str]) -> tuple[str, ...]:
+    """Those that put on what a component takes off again that does not run here: without
+    controllers no claim or volume could ever be removed."""
+    return () if "controller-manager" in components else ("StorageObjectInUseProtection",)
 
 
 def _kubeconfig_path(options: UpOptions, directory: Path) -> Path:

@@ -36,6 +36,36 @@ def is_sidecar(container: Object) -> bool:
     return container.get("restartPolicy") == "Always"
 
 
+_KINDS = ("containers", "initContainers", "ephemeralContainers")
+
+
+def container_of(pod: Object, name: str) -> Object | None:
+    for kind in _KINDS:
+        for container in pod["spec"].get(kind) or ():
+            if container["name"] == name:
+                return dict(container)
+    return None
+
+
+def field_path(pod: Object, name: str) -> str:
+    """Of a container, as Events name it."""
+    for kind in _KINDS:
+        if any(container["name"] == name for container in pod["spec"].get(kind) or ()):
+            return f"spec.{kind}{{{name}}}"
+    return ""
+
+
+def rejected(pod: Object, reason: str, message: str, now: float) -> dict[str, Any]:
+    """The status of a Pod that its node does not take."""
+    return {
+        "phase": "Failed",
+        "observedGeneration": meta.generation(pod),
+        "reason": reason,
+        "message": f"Pod was rejected: {message}",
+        "startTime": _time(now),
+    }
+
+
 def phase_of(pod: Object, seen: Seen) -> str:
     """`getPhase` of kubelet_pods.go."""
     if seen.failure is not None:

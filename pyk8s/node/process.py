@@ -12,13 +12,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import pyk8s
-from pyk8s.client import kubeconfig, rest
+from pyk8s.client import events, kubeconfig, rest
 from pyk8s.client.client import Client
 from pyk8s.node import certificate, server
 from pyk8s.node.auth import Auth
-from pyk8s.node.kubelet import Kubelet
+from pyk8s.node.kubelet import COMPONENT, Kubelet
 from pyk8s.node.nodes import NodeKeeper, NodeOptions
 from pyk8s.node.simulated import SimulatedRuntime
+
+# Upstream's eventRecordQPS and eventBurst, for all nodes of the process together: what thousands
+# of them would tell is not worth a slower control plane.
+_EVENT_QPS = 50.0
+_EVENT_BURST = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +70,9 @@ async def _run(
         options = replace(options, kubelet_port=listening.getsockname()[1])
         runtime = SimulatedRuntime(time.time)
         keeper = NodeKeeper(client, options, f"{runtime.name}://{runtime.version}")
-        kubelet = Kubelet(client, runtime, keeper, node_ip=options.node_ip)
+        telling = client.rest.named(client.rest.user_agent, qps=_EVENT_QPS, burst=_EVENT_BURST)
+        recorder = events.EventRecorder(Client(telling), COMPONENT)
+        kubelet = Kubelet(client, runtime, keeper, recorder)
         node_server = server.NodeServer(
             kubelet=kubelet, client=client, auth=Auth(client), nodes=options.names()
         )
@@ -74,6 +81,7 @@ async def _run(
             await keeper.register()
             is_ready()
             async with asyncio.TaskGroup() as group:
+                group.create_task(recorder.run())
                 group.create_task(keeper.run())
                 group.create_task(kubelet.run())
         finally:

@@ -38,8 +38,8 @@ def of(pod: Object, container: Object) -> Program:
     are empty in it."""
     variables = environment.environment(pod, container, {})
     found = of_command(command_of(container, variables), variables)
-    code = _annotation(pod, container, EXIT_CODE)
-    duration = _annotation(pod, container, DURATION)
+    code = annotation(pod, container, EXIT_CODE)
+    duration = annotation(pod, container, DURATION)
     if code is None and duration is None:
         return found
     seconds = _seconds(duration)
@@ -53,7 +53,8 @@ def command_of(container: Object, variables: Mapping[str, str]) -> list[str]:
     return [environment.expand(word, variables) for word in words]
 
 
-def _annotation(pod: Object, container: Object, name: str) -> str | None:
+def annotation(pod: Object, container: Object, name: str) -> str | None:
+    """What steers the simulation of this container; its own before the pod's."""
     annotations = meta.annotations(pod)
     return annotations.get(f"{container['name']}.{name}", annotations.get(name))
 
