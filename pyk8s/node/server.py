@@ -275,7 +275,9 @@ class NodeServer:
             # The input may end before the command does; a client that is gone ends both.
             await asyncio.wait({talking, reading}, return_when=asyncio.FIRST_COMPLETED)
             if talking.done():
-                await send(streams.ERROR, streams.status_of(talking.result()))
+                status = streams.status_of(talking.result(), websocket.ws_protocol)
+                if status:
+                    await send(streams.ERROR, status)
         finally:
             for task in (talking, reading):
                 task.cancel()

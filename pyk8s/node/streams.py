@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """exec and attach: a command of the simulated shell at one end, a WebSocket at the other.
 
-    channel 0 in, 1 out, 2 errors, 3 the Status at the end     v4.channel.k8s.io
+    channel 0 in, 1 out, 2 errors, 3 why it failed             channel.k8s.io
+    channel 3 has a Status at the end                          v4.channel.k8s.io
     255 with a channel after it: that channel is closed        v5.channel.k8s.io
 
 Mirrors `kubelet/pkg/cri/streaming/remotecommand`.
@@ -21,7 +22,9 @@ from pyk8s.node import environment, shell
 from pyk8s.node.environment import Sources
 from pyk8s.node.shell import Done
 
-PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io")
+# Of the first there was, errors are plain text and there is none on success.
+FIRST_PROTOCOL = "channel.k8s.io"
+PROTOCOLS = ("v5.channel.k8s.io", "v4.channel.k8s.io", FIRST_PROTOCOL)
 STDIN, STDOUT, STDERR, ERROR, CLOSE = 0, 1, 2, 3, 255
 
 NOT_FOUND_CODE = 127
@@ -176,11 +179,13 @@ async def _lines(terminal: Terminal) -> AsyncIterator[str]:
         yield line
 
 
-def status_of(exit_code: int) -> bytes:
+def status_of(exit_code: int, protocol: str | None) -> bytes:
     """What the channel of errors says at the end."""
+    message = f"command terminated with non-zero exit code: exit status {exit_code}"
+    if protocol == FIRST_PROTOCOL:
+        return message.encode() if exit_code else b""
     status: dict[str, Any] = {"metadata": {}, "status": "Success"}
     if exit_code:
-        message = f"command terminated with non-zero exit code: exit status {exit_code}"
         cause = {"reason": "ExitCode", "message": str(exit_code)}
         status |= {
             "status": "Failure",

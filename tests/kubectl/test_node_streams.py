@@ -256,7 +256,8 @@ def test_debug(web: Kubectl) -> None:
 
 def _ask(cluster: ControlPlane, path: str, *, admin: bool = False, token: str = "") -> Answer:
     """Straight from the node, without the API server between."""
-    node = Http(cluster.access).get("/api/v1/nodes/node-0").json()
+    with contextlib.closing(Http(cluster.access)) as http:
+        node = http.get("/api/v1/nodes/node-0").json()
     port = node["status"]["daemonEndpoints"]["kubeletEndpoint"]["Port"]
     access = Access.from_kubeconfig(cluster.kubeconfig)
     tls = access.tls if admin else access.anonymous_tls
@@ -285,21 +286,24 @@ def test_numbers(kubectl: Kubectl, cluster: ControlPlane) -> None:
     pod = _pod("used", "/app/server", resources={"requests": {"cpu": "250m", "memory": "1Gi"}})
     pod["metadata"]["annotations"] = {"simulation.pyk8s.io/memory-usage": "64Mi"}
     _create(kubectl, pod, "Running")
-    status, text = _ask(cluster, "/metrics/resource", admin=True)
+    node = kubectl("get", "pod", "used", "-o", "jsonpath={.spec.nodeName}").stdout
+    status, text = _ask(cluster, f"/metrics/resource?node={node}", admin=True)
     assert status == 200
     of_pod = f'{{container="c",namespace="{kubectl.namespace}",pod="used"}}'
     assert f"container_memory_working_set_bytes{of_pod} {64 << 20} " in text
     assert f"container_cpu_usage_seconds_total{of_pod} " in text
-    summary = json.loads(_ask(cluster, "/stats/summary", admin=True)[1])
+    summary = json.loads(_ask(cluster, f"/stats/summary?node={node}", admin=True)[1])
     (found,) = (
         each for each in summary["pods"] if each["podRef"]["namespace"] == kubectl.namespace
     )
     assert found["cpu"]["usageNanoCores"] == 250_000_000
+    assert summary["node"]["nodeName"] == node
     assert summary["node"]["cpu"]["usageNanoCores"] >= 250_000_000
+    assert _ask(cluster, "/stats/summary?node=none", admin=True)[0] == 400
 
 
 def test_pods_of_the_node(web: Kubectl, cluster: ControlPlane) -> None:
-    """A node lists the pods it runs."""
+    """The nodes list the pods they run."""
     pods = json.loads(_ask(cluster, "/pods", admin=True)[1])["items"]
     names = [(pod["metadata"]["namespace"], pod["metadata"]["name"]) for pod in pods]
     assert (web.namespace, "web") in names
