@@ -13,6 +13,7 @@ from pyk8s.cli.flags import UsageError
 
 if TYPE_CHECKING:
     from pyk8s.node.nodes import NodeOptions
+    from pyk8s.node.process import ServerOptions
 
 PROGRAM = "pyk8s node"
 
@@ -56,6 +57,26 @@ def _parser() -> flags.Parser:
         metavar="IP",
         help="the InternalIP of the nodes (default: 127.0.0.1)",
     )
+    add(
+        "--address",
+        default="",
+        type=flags.ip_address,
+        metavar="IP",
+        help="address to serve the kubelet's API on (default: the node IP)",
+    )
+    add(
+        "--port",
+        default=0,
+        type=flags.port,
+        metavar="PORT",
+        help="its port, the same for all nodes (default: 0, which takes a free one)",
+    )
+    for flag, what in (
+        ("--client-ca-file", "whose client certificates are let in, beside tokens"),
+        ("--tls-cert-file", "certificate to serve with (default: one it signs itself)"),
+        ("--tls-private-key-file", "its key"),
+    ):
+        add(flag, default="", metavar="FILE", help=what)
     for flag, default in (("cpu", "8"), ("memory", "32Gi"), ("pods", "110")):
         add(
             f"--{flag}",
@@ -90,6 +111,18 @@ def _options(parsed: argparse.Namespace) -> NodeOptions:
     )
 
 
+def _serving(parsed: argparse.Namespace) -> ServerOptions:
+    from pyk8s.node.process import ServerOptions
+
+    return ServerOptions(
+        address=parsed.address or parsed.node_ip,
+        port=parsed.port,
+        client_ca_file=parsed.client_ca_file,
+        tls_cert_file=parsed.tls_cert_file,
+        tls_private_key_file=parsed.tls_private_key_file,
+    )
+
+
 def _run(parsed: argparse.Namespace) -> int:
     import logging
 
@@ -109,7 +142,8 @@ def _run(parsed: argparse.Namespace) -> int:
             process.say_ready(descriptor)
 
     try:
-        uvloop.run(process.run(parsed.kubeconfig, _options(parsed), is_ready))
+        running = process.run(parsed.kubeconfig, _options(parsed), _serving(parsed), is_ready)
+        uvloop.run(running)
     except* (KubeconfigError, StatusError, ServerUnreachable, OSError) as group:
         print(f"{PROGRAM}: {group.exceptions[0]}", file=sys.stderr)
         return_status = 1

@@ -69,16 +69,20 @@ class ClientComponent:
     """A `pyk8s` command that knows the API server over HTTP alone. `flags` are those it gets
     beside `--kubeconfig`; one that is waited for says on its ready pipe when it is ready."""
 
-    flags: Callable[[UpOptions], Sequence[str]]
+    flags: Callable[[UpOptions, certificates.Files], Sequence[str]]
     is_waited_for: bool = False
 
 
 CLIENT_COMPONENTS: Mapping[str, ClientComponent] = {
     # Only one runs here; a Lease left by a killed one would have to run out first.
-    "controller-manager": ClientComponent(flags=lambda options: ("--leader-elect=false",)),
-    "scheduler": ClientComponent(flags=lambda options: ("--leader-elect=false",)),
+    "controller-manager": ClientComponent(flags=lambda options, files: ("--leader-elect=false",)),
+    "scheduler": ClientComponent(flags=lambda options, files: ("--leader-elect=false",)),
     "node": ClientComponent(
-        flags=lambda options: (f"--simulated={options.nodes}",), is_waited_for=True
+        flags=lambda options, files: (
+            f"--simulated={options.nodes}",
+            f"--client-ca-file={files.ca_cert}",
+        ),
+        is_waited_for=True,
     ),
 }
 BUILT = ("etcd", "apiserver", *CLIENT_COMPONENTS)
@@ -292,7 +296,7 @@ class ControlPlane:
                 name=name,
                 command=(
                     *(sys.executable, "-m", "pyk8s", name, f"--kubeconfig={config}"),
-                    *kind.flags(self.options),
+                    *kind.flags(self.options, files),
                 ),
                 log_file=directory / f"{name}.log",
                 environment={apiserver.PARENT_PID: str(os.getpid())},
@@ -318,6 +322,10 @@ class ControlPlane:
             "--service-cluster-ip-range": DEFAULT_SERVICE_CLUSTER_IP_RANGE,
             "--service-account-key-file": files.service_account_public_key,
             "--service-account-signing-key-file": files.service_account_key,
+            "--kubelet-client-certificate": files.kubelet_client_cert,
+            "--kubelet-client-key": files.kubelet_client_key,
+            # Names of simulated nodes are in no DNS.
+            "--kubelet-preferred-address-types": "InternalIP,ExternalIP,Hostname",
             "--disable-admission-plugins": ",".join(_unserved_plugins(self.options.components)),
         }
         return [f"{flag}={value}" for flag, value in named.items() if value]

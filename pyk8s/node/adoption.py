@@ -49,7 +49,7 @@ def adopt(pod: Object) -> Adopted | None:
 
 
 def _statuses(status: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    for kind in ("initContainerStatuses", "containerStatuses"):
+    for kind in ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses"):
         yield from status.get(kind) or ()
 
 

@@ -113,6 +113,8 @@ class ContainerKeeper:
             policy = pod["spec"].get("restartPolicy") or "Always"
             for spec in pod["spec"]["containers"]:
                 await self._keep(pod, known, spec, policy, wakes)
+        for spec in pod["spec"].get("ephemeralContainers") or ():
+            await self._keep(pod, known, spec, "Never", wakes)
         for container in known.current.values():
             if container.is_running and container.ends_at is not None:
                 wakes.append(container.ends_at)

@@ -27,7 +27,7 @@ from pyk8s.node import admission, adoption, containers, podstatus
 from pyk8s.node.admission import Claims, Rejection
 from pyk8s.node.containers import ContainerKeeper, KnownPod
 from pyk8s.node.dependencies import Dependencies
-from pyk8s.node.runtime import Runtime
+from pyk8s.node.runtime import Container, Runtime
 
 _log = logging.getLogger(__name__)
 
@@ -107,6 +107,7 @@ class Kubelet:
         self._claims: defaultdict[str, dict[str, Claims]] = defaultdict(dict)
         self._deferred: defaultdict[str, set[str]] = defaultdict(set)
         self._keys: dict[str, Key] = {}
+        self._pulses: dict[str, asyncio.Event] = {}
         self._queue: WorkQueue[str] = WorkQueue("pods")
         source = reflector.ResourceListWatcher(
             client=client, resource=resources.PODS, field_selector="spec.nodeName!="
@@ -163,6 +164,42 @@ class Kubelet:
                 self._queue.add_rate_limited(uid)
             finally:
                 self._queue.done(uid)
+                if pulse := self._pulses.pop(uid, None):
+                    pulse.set()
+
+    # --- for those who ask about pods
+
+    def pods(self) -> list[Object]:
+        """The pods of these nodes, shared: to be read."""
+        return [p for p in self.informer.indexer.list() if p["spec"].get("nodeName") in self._nodes]
+
+    def pod(self, namespace: str, name: str) -> Object | None:
+        pod = self.informer.indexer.get((namespace, name))
+        return pod if pod is not None and pod["spec"].get("nodeName") in self._nodes else None
+
+    def run_of(self, pod: Object, container: str, previous: bool = False) -> Container | None:
+        """The last run of the container, or the one before it; None where there is none."""
+        known = self._pods.get(meta.uid(pod))
+        if known is None:
+            return None
+        if previous and (container in known.waiting or container not in known.previous):
+            # While it waits to be started again, the run that has ended is the last one.
+            return known.current.get(container) if container in known.waiting else None
+        return (known.previous if previous else known.current).get(container)
+
+    async def wait_for_change(self, pod: Object, seconds_max: float | None) -> None:
+        """Returns once something was done for the pod, or after that time."""
+        pulse = self._pulses.setdefault(meta.uid(pod), asyncio.Event())
+        try:
+            async with asyncio.timeout(seconds_max):
+                await pulse.wait()
+        except TimeoutError:
+            pass
+
+    async def end_container(self, pod: Object, run: Container, exit_code: int) -> None:
+        """End a container as if its process had exited."""
+        await self._runtime.end_container(run, exit_code)
+        self._queue.add(meta.uid(pod))
 
     # --- one pod
 
@@ -326,8 +363,8 @@ class Kubelet:
         known.sandbox = await self._runtime.run_sandbox(pod)
         known.current, known.previous = found.current, found.previous
         known.allocated = found.allocated
-        for name, run in known.current.items():
-            if run.is_running and (spec := podstatus.container_of(pod, name)) is not None:
+        for name, run in (*known.current.items(), *known.previous.items()):
+            if (spec := podstatus.container_of(pod, name)) is not None:
                 await self._runtime.adopt_container(pod, spec, run)
         return known
 

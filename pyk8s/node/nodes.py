@@ -40,11 +40,13 @@ _CONDITIONS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeOptions:
-    """What the nodes of one process are like. `capacity` is by resource name."""
+    """What the nodes of one process are like. `capacity` is by resource name; nobody serves the
+    kubelet's API where `kubelet_port` is 0."""
 
     count: int = 1
     name_prefix: str = "node-"
     node_ip: str = "127.0.0.1"
+    kubelet_port: int = 0
     capacity: Mapping[str, str] = field(
         default_factory=lambda: {
             "cpu": "8",
@@ -93,6 +95,7 @@ def status_of(name: str, options: NodeOptions, runtime: str) -> dict[str, Any]:
             }
             for type, status, reason, message in _CONDITIONS
         ],
+        "daemonEndpoints": {"kubeletEndpoint": {"Port": options.kubelet_port}},
         "nodeInfo": {
             "machineID": identity.replace("-", ""),
             "systemUUID": identity,

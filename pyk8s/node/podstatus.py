@@ -39,8 +39,11 @@ def is_sidecar(container: Object) -> bool:
     return container.get("restartPolicy") == "Always"
 
 
+_KINDS = ("containers", "initContainers", "ephemeralContainers")
+
+
 def container_of(pod: Object, name: str) -> Object | None:
-    for kind in ("initContainers", "containers"):
+    for kind in _KINDS:
         for container in pod["spec"].get(kind) or ():
             if container["name"] == name:
                 return dict(container)
@@ -49,8 +52,10 @@ def container_of(pod: Object, name: str) -> Object | None:
 
 def field_path(pod: Object, name: str) -> str:
     """Of a container, as Events name it."""
-    mains = {container["name"] for container in pod["spec"]["containers"]}
-    return f"spec.{'containers' if name in mains else 'initContainers'}{{{name}}}"
+    for kind in _KINDS:
+        if any(container["name"] == name for container in pod["spec"].get(kind) or ()):
+            return f"spec.{kind}{{{name}}}"
+    return ""
 
 
 def rejected(pod: Object, reason: str, message: str, now: float) -> dict[str, Any]:
@@ -107,7 +112,8 @@ def status_of(pod: Object, seen: Seen) -> dict[str, Any]:
         status["podIP"] = seen.pod_ip
         status["podIPs"] = [{"ip": seen.pod_ip}]
     for kind, key in (("containers", "containerStatuses"),
-                      ("initContainers", "initContainerStatuses")):  # fmt: skip
+                      ("initContainers", "initContainerStatuses"),
+                      ("ephemeralContainers", "ephemeralContainerStatuses")):  # fmt: skip
         if spec.get(kind):
             status[key] = [_container_status(pod, kind, each, seen) for each in spec[kind]]
     status["conditions"] = [
@@ -131,7 +137,8 @@ def _container_status(pod: Object, kind: str, spec: Object, seen: Seen) -> dict[
         "name": name,
         "image": spec.get("image") or "",
         "imageID": run.image_id if run else "",
-        "ready": name in seen.ready,
+        # Nobody waits for an ephemeral container; upstream never calls one ready.
+        "ready": name in seen.ready and kind != "ephemeralContainers",
         "started": run is not None and run.is_running,
         "restartCount": run.attempt if run else 0,
         "state": _state(pod, kind, name, run, seen),

@@ -6,12 +6,16 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import pyk8s
 from pyk8s.client import events, kubeconfig, rest
 from pyk8s.client.client import Client
+from pyk8s.node import certificate, server
+from pyk8s.node.auth import Auth
 from pyk8s.node.kubelet import COMPONENT, Kubelet
 from pyk8s.node.nodes import NodeKeeper, NodeOptions
 from pyk8s.node.simulated import SimulatedRuntime
@@ -22,12 +26,26 @@ _EVENT_QPS = 50.0
 _EVENT_BURST = 100
 
 
-async def run(config_file: str, options: NodeOptions, is_ready: Callable[[], None]) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerOptions:
+    """Where the kubelet's API is served; port 0 takes a free one. Without a certificate the
+    server signs its own; without a CA no client certificate counts, only tokens do."""
+
+    address: str = "127.0.0.1"
+    port: int = 0
+    client_ca_file: str = ""
+    tls_cert_file: str = ""
+    tls_private_key_file: str = ""
+
+
+async def run(
+    config_file: str, options: NodeOptions, serving: ServerOptions, is_ready: Callable[[], None]
+) -> None:
     """Calls `is_ready` once all nodes are Ready. Raises KubeconfigError, StatusError and
-    ServerUnreachable for nodes that cannot register."""
+    ServerUnreachable for nodes that cannot register, OSError for a server that cannot be."""
     agent = f"pyk8s-node/{pyk8s.__version__}"
     connection = rest.RESTClient(kubeconfig.load(config_file), user_agent=agent, qps=0)
-    running = asyncio.ensure_future(_run(Client(connection), options, is_ready))
+    running = asyncio.ensure_future(_run(Client(connection), options, serving, is_ready))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, running.cancel)
@@ -39,18 +57,48 @@ async def run(config_file: str, options: NodeOptions, is_ready: Callable[[], Non
         await connection.close()
 
 
-async def _run(client: Client, options: NodeOptions, is_ready: Callable[[], None]) -> None:
-    runtime = SimulatedRuntime(time.time)
-    keeper = NodeKeeper(client, options, f"{runtime.name}://{runtime.version}")
-    await keeper.register()
-    is_ready()
-    telling = client.rest.named(client.rest.user_agent, qps=_EVENT_QPS, burst=_EVENT_BURST)
-    recorder = events.EventRecorder(Client(telling), COMPONENT)
-    kubelet = Kubelet(client, runtime, keeper, recorder)
-    async with asyncio.TaskGroup() as group:
-        group.create_task(recorder.run())
-        group.create_task(keeper.run())
-        group.create_task(kubelet.run())
+async def _run(
+    client: Client, options: NodeOptions, serving: ServerOptions, is_ready: Callable[[], None]
+) -> None:
+    tls = certificate.server_context(
+        [options.node_ip, serving.address, "localhost", *options.names()[:_NAMES_MAX]],
+        client_ca_file=serving.client_ca_file,
+        cert_file=serving.tls_cert_file,
+        key_file=serving.tls_private_key_file,
+    )
+    with _listening(serving) as listening:
+        options = replace(options, kubelet_port=listening.getsockname()[1])
+        runtime = SimulatedRuntime(time.time)
+        keeper = NodeKeeper(client, options, f"{runtime.name}://{runtime.version}")
+        telling = client.rest.named(client.rest.user_agent, qps=_EVENT_QPS, burst=_EVENT_BURST)
+        recorder = events.EventRecorder(Client(telling), COMPONENT)
+        kubelet = Kubelet(client, runtime, keeper, recorder)
+        node_server = server.NodeServer(
+            kubelet=kubelet, client=client, auth=Auth(client), nodes=options.names()
+        )
+        runner = await server.serve(node_server.application(), listening, tls)
+        try:
+            await keeper.register()
+            is_ready()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(recorder.run())
+                group.create_task(keeper.run())
+                group.create_task(kubelet.run())
+        finally:
+            await runner.cleanup()
+
+
+# A certificate is to stay of a size that every client reads.
+_NAMES_MAX = 100
+
+
+def _listening(serving: ServerOptions) -> socket.socket:
+    family = socket.AF_INET6 if ":" in serving.address else socket.AF_INET
+    try:
+        return socket.create_server((serving.address, serving.port), family=family, backlog=1024)
+    except OSError as error:
+        where = f"{serving.address} port {serving.port}"
+        raise OSError(f"cannot listen on {where}: {error.strerror}") from error
 
 
 def say_ready(descriptor: int) -> None:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pyk8s.apimachinery.gvk import Object
+from pyk8s.node.shell import Printed
 
 
 @dataclass(slots=True, kw_only=True)
 class Container:
     """One run of one container. Moments are seconds since the epoch; `finished_at` is None while
-    it runs. `ends_at` is when it ends by itself, where the runtime knows that beforehand."""
+    it runs. `ends_at` is when it ends by itself and `printed` what it prints until then, where the
+    runtime knows that beforehand."""
 
     id: str
     name: str
@@ -23,6 +25,7 @@ class Container:
     ends_at: float | None = None
     finished_at: float | None = None
     exit_code: int = 0
+    printed: tuple[Printed, ...] = ()
 
     @property
     def is_running(self) -> bool:
@@ -49,7 +52,7 @@ class Runtime(Protocol):
         ...
 
     async def adopt_container(self, pod: Object, spec: Object, container: Container) -> None:
-        """Go on with one that an earlier process of this node has started."""
+        """Go on with one that an earlier process of this node has started, or has seen end."""
         ...
 
     def observe(self, container: Container) -> Container:
@@ -58,4 +61,8 @@ class Runtime(Protocol):
 
     async def stop_container(self, container: Container, grace_seconds: float) -> None:
         """Ask it to end, and end it after the grace; returns once it has ended."""
+        ...
+
+    async def end_container(self, container: Container, exit_code: int) -> None:
+        """Its process has come to its end by what somebody attached to it has done."""
         ...

@@ -41,12 +41,16 @@ class SimulatedRuntime:
             started_at=began,
             ends_at=None if found.seconds is None else began + found.seconds,
             exit_code=found.exit_code,
+            printed=found.printed,
         )
         self._stop_codes[container.id] = found.stop_code
         return container
 
     async def adopt_container(self, pod: Object, spec: Object, container: Container) -> None:
         found = program.of(pod, spec)
+        container.printed = found.printed
+        if not container.is_running:
+            return
         if found.seconds is not None:
             container.ends_at = container.started_at + found.seconds
             container.exit_code = found.exit_code
@@ -62,4 +66,10 @@ class SimulatedRuntime:
     async def stop_container(self, container: Container, grace_seconds: float) -> None:
         if self.observe(container).is_running:
             container.exit_code = self._stop_codes.pop(container.id, 0)
+            container.finished_at = self._now()
+
+    async def end_container(self, container: Container, exit_code: int) -> None:
+        if self.observe(container).is_running:
+            self._stop_codes.pop(container.id, None)
+            container.exit_code = exit_code
             container.finished_at = self._now()

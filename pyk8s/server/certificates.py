@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Certificates and keys of one control plane, made once and kept under the data directory.
 
-    ca -> apiserver (serving), admin (client, O=system:masters)        sa (ServiceAccount tokens)
+    ca -> apiserver (serving), admin (client, O=system:masters),       sa (ServiceAccount tokens)
+          apiserver-kubelet-client (client, to kubelets)
 
 File names are kubeadm's, so that who knows a cluster's /etc/kubernetes/pki finds the same here.
 All keys are EC P-256: made in a millisecond, understood by every client. What is there is used
@@ -28,6 +29,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from pyk8s.server.files import write_atomically
 
 ADMIN_USER = "kubernetes-admin"
+KUBELET_CLIENT = "kube-apiserver-kubelet-client"
 
 # kubeadm's: ten years for the CA, one for what it signs.
 CA_LIFETIME = datetime.timedelta(days=3650)
@@ -60,6 +62,8 @@ class Files:
     serving_key: Path
     admin_cert: Path
     admin_key: Path
+    kubelet_client_cert: Path
+    kubelet_client_key: Path
     service_account_key: Path
     service_account_public_key: Path
 
@@ -90,6 +94,8 @@ def files_under(directory: Path) -> Files:
         serving_key=directory / "apiserver.key",
         admin_cert=directory / "admin.crt",
         admin_key=directory / "admin.key",
+        kubelet_client_cert=directory / "apiserver-kubelet-client.crt",
+        kubelet_client_key=directory / "apiserver-kubelet-client.key",
         service_account_key=directory / "sa.key",
         service_account_public_key=directory / "sa.pub",
     )
@@ -117,6 +123,12 @@ def ensure(directory: Path, names: Iterable[str]) -> Files:
         )
         _ensure_leaf(ca, serving, files.serving_cert, files.serving_key)
         _ensure_leaf(ca, admin, files.admin_cert, files.admin_key)
+        kubelet_client = _Request(
+            common_name=KUBELET_CLIENT,
+            organization="system:masters",
+            usage=ExtendedKeyUsageOID.CLIENT_AUTH,
+        )
+        _ensure_leaf(ca, kubelet_client, files.kubelet_client_cert, files.kubelet_client_key)
         _ensure_service_account_keys(files)
     except OSError as error:
         where = error.filename or directory

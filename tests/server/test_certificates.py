@@ -29,8 +29,9 @@ def test_everything_is_made(tmp_path: Path) -> None:
     """kubeadm's file names, keys for the owner alone, nothing else left lying about."""
     certificates.ensure(tmp_path / "pki", NAMES)
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "pki").iterdir()}
-    keys = dict.fromkeys(["ca.key", "apiserver.key", "admin.key", "sa.key"], 0o600)
-    public = dict.fromkeys(["ca.crt", "apiserver.crt", "admin.crt", "sa.pub"], 0o644)
+    pairs = ("ca", "apiserver", "apiserver-kubelet-client", "admin")
+    keys = dict.fromkeys([*(f"{name}.key" for name in pairs), "sa.key"], 0o600)
+    public = dict.fromkeys([*(f"{name}.crt" for name in pairs), "sa.pub"], 0o644)
     assert modes == keys | public
 
 
@@ -111,7 +112,11 @@ def test_expiring_certificates_are_renewed(tmp_path: Path, monkeypatch: pytest.M
     certificates.ensure(tmp_path, NAMES)
     after = contents(tmp_path)
     changed = {name for name in after if after[name] != before[name]}
-    assert changed == {"apiserver.crt", "apiserver.key", "admin.crt", "admin.key"}
+    assert changed == {
+        f"{name}.{part}"
+        for name in ("apiserver", "apiserver-kubelet-client", "admin")
+        for part in ("crt", "key")
+    }
 
 
 def test_expired_ca_is_not_replaced_in_silence(
