@@ -17,6 +17,11 @@ from pyk8s.client.workqueue import K, ShutDown, WorkQueue
 _log = logging.getLogger(__name__)
 
 
+class TryAgain(Exception):
+    """What `reconcile` raises when the world does not allow yet what an object asks for: no
+    mistake of anybody's code, so it is told without a traceback."""
+
+
 async def work(
     queue: WorkQueue[K],
     reconcile: Callable[[K], Awaitable[None]],
@@ -35,7 +40,7 @@ async def work(
             return
         try:
             await reconcile(key)
-        except (errors.StatusError, rest.ServerUnreachable) as error:
+        except (errors.StatusError, rest.ServerUnreachable, TryAgain) as error:
             queue.add_rate_limited(key)
             (failed or _tell_log)(key, error)
         except Exception as error:
