@@ -17,9 +17,9 @@ from pyk8s.client.workqueue import K, ShutDown, WorkQueue
 _log = logging.getLogger(__name__)
 
 
-class TryAgain(Exception):
-    """What `reconcile` raises when the world does not allow yet what an object asks for: no
-    mistake of anybody's code, so it is told without a traceback."""
+class Irreconcilable(Exception):
+    """An object that does not allow what is to be done: no mistake of the program's, and told in
+    one line like the refusals of the API server."""
 
 
 async def work(
@@ -40,7 +40,7 @@ async def work(
             return
         try:
             await reconcile(key)
-        except (errors.StatusError, rest.ServerUnreachable, TryAgain) as error:
+        except (errors.StatusError, rest.ServerUnreachable, Irreconcilable) as error:
             queue.add_rate_limited(key)
             (failed or _tell_log)(key, error)
         except Exception as error:

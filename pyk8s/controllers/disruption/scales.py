@@ -25,7 +25,7 @@ _CACHED = {
 RESOURCES = tuple(_CACHED.values())
 
 
-class NoScale(worker.TryAgain):
+class NoScale(worker.Irreconcilable):
     """Nobody can say how many pods there should be."""
 
 

@@ -15,7 +15,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _BITS_MAX = 16
 
 
-class Full(worker.TryAgain):
+class Full(worker.Irreconcilable):
     """No block is left."""
 
 

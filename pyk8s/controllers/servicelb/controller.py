@@ -25,7 +25,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _VERSIONS = {"IPv4": 4, "IPv6": 6}
 
 
-class NoAddress(worker.TryAgain):
+class NoAddress(worker.Irreconcilable):
     """The Service cannot have what it wants."""
 
 
