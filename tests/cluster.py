@@ -35,7 +35,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from pyk8s.storage.etcd.client import Client
-from pyk8s.storage.etcd.keyspace import Keyspace
+from pyk8s.storage.etcd.keyspace import Keyspace, end_of
 from pyk8s.storage.interface import EtcdOptions
 
 # Far above what anything here takes, so that a test that fails does so in this time and with a
@@ -152,8 +152,18 @@ class ControlPlane:
 
     def compact(self) -> None:
         """Make etcd forget all history before now; a server that is started afterwards has none."""
+        asyncio.run(_compact(self._etcd()))
+
+    async def keys(self, part: str) -> list[str]:
+        """The keys in etcd that hold this part."""
+        client = Client(EtcdOptions(servers=(self._etcd(),)))
+        found = await Keyspace(client).range("/registry/", end_of("/registry/"))
+        await client.close()
+        return [key for each in found.key_values if part in (key := each.key)]
+
+    def _etcd(self) -> str:
         (socket_file,) = self.kubeconfig.parent.glob("etcd/socket/*:2379")
-        asyncio.run(_compact(f"unix://{socket_file}"))
+        return f"unix://{socket_file}"
 
     def children(self) -> list[int]:
         """The processes it has started (Linux)."""

@@ -90,8 +90,16 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def take(values: dict[str, Any]) -> Options:
-    """The settings among the parsed values, which are taken away."""
+    """The settings among the parsed values, which are taken away. Raises UsageError for flags
+    that do not fit each other."""
+    from pyk8s.controllers.nodeipam.pools import pools
     from pyk8s.controllers.options import Options
 
     named = [field.name for field in fields(Options) if field.name in values]
-    return Options(**{name: values.pop(name) for name in named})
+    options = Options(**{name: values.pop(name) for name in named})
+    if options.allocate_node_cidrs:
+        try:
+            pools(options)
+        except ValueError as error:
+            raise flags.UsageError(str(error)) from None
+    return options

@@ -121,7 +121,13 @@ def _run(parsed: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.DEBUG if parsed.v > 4 else logging.INFO, format=form)
     try:
         uvloop.run(manager.run(_options(parsed)))
-    except (KubeconfigError, LeadershipLost, registry.UnknownController, OSError) as error:
+    except (
+        UsageError,
+        KubeconfigError,
+        LeadershipLost,
+        registry.UnknownController,
+        OSError,
+    ) as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
         return 1
     return 0

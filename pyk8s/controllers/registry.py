@@ -20,6 +20,7 @@ from pyk8s.controllers.endpointslicemirroring.controller import EndpointSliceMir
 from pyk8s.controllers.garbagecollector.controller import GarbageCollector
 from pyk8s.controllers.job.controller import JobController
 from pyk8s.controllers.namespace.controller import NamespaceController
+from pyk8s.controllers.nodeipam.controller import NodeIPAMController
 from pyk8s.controllers.nodelifecycle.controller import NodeLifecycleController
 from pyk8s.controllers.persistentvolume.controller import PersistentVolumeBinder
 from pyk8s.controllers.persistentvolume.ephemeral import EphemeralVolumeController
@@ -37,6 +38,7 @@ from pyk8s.controllers.replicaset.controller import (
 from pyk8s.controllers.resourcequota.controller import ResourceQuotaController
 from pyk8s.controllers.serviceaccount.accounts import ServiceAccountController
 from pyk8s.controllers.serviceaccount.root_ca import RootCAPublisher
+from pyk8s.controllers.servicelb.controller import ServiceLBController
 from pyk8s.controllers.statefulset.controller import StatefulSetController
 from pyk8s.controllers.tainteviction.controller import TaintEvictionController
 from pyk8s.controllers.ttl.controller import TTLController
@@ -68,6 +70,8 @@ CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
         PodGarbageCollector,
         TTLController,
         DisruptionController,
+        NodeIPAMController,
+        ServiceLBController,
         PersistentVolumeBinder,
         PersistentVolumeExpander,
         ClaimProtectionController,

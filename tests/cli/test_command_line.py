@@ -197,6 +197,7 @@ def test_controller_manager_mistakes(
         (["--leader-elect=maybe"], "--leader-elect: 'maybe' is neither true nor false: see "
          "pyk8s controller-manager --help"),
         ([f"--kubeconfig={missing}"], f"cannot read {missing}: No such file or directory"),
+        (["--allocate-node-cidrs"], "--allocate-node-cidrs needs --cluster-cidr"),
     ):  # fmt: skip
         assert controller_manager.main(arguments) == 1
         assert capsys.readouterr().err == f"pyk8s controller-manager: {message}\n"

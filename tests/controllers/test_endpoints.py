@@ -123,17 +123,25 @@ def stored(made: slices.Changes) -> list[Object]:
 
 def test_hundred_to_a_slice_and_few_writes() -> None:
     """250 pods are three slices; one more goes where there is room, one less touches its own."""
-    first = slices.changes(service(), map(pod, range(250)), [], {})
+    first = slices.changes(service(), map(pod, range(250)), [], {}, 100)
     existing = stored(first)
     assert sorted(len(each["endpoints"]) for each in existing) == [50, 100, 100]
-    again = slices.changes(service(), map(pod, range(250)), existing, {})
+    again = slices.changes(service(), map(pod, range(250)), existing, {}, 100)
     assert (again.create, again.update, again.delete) == ([], [], [])
-    more = slices.changes(service(), map(pod, range(251)), existing, {})
+    more = slices.changes(service(), map(pod, range(251)), existing, {}, 100)
     assert (more.create, [len(each["endpoints"]) for each in more.update]) == ([], [51])
-    fewer = slices.changes(service(), map(pod, range(1, 250)), existing, {})
+    fewer = slices.changes(service(), map(pod, range(1, 250)), existing, {}, 100)
     assert [len(each["endpoints"]) for each in fewer.update] == [99]
-    emptied = slices.changes(service(), [], existing, {})
+    emptied = slices.changes(service(), [], existing, {}, 100)
     assert (len(emptied.delete), [each["endpoints"] for each in emptied.update]) == (2, [[]])
+
+
+def test_smaller_slices() -> None:
+    """Slices that hold more than they may any longer are cut down."""
+    existing = stored(slices.changes(service(), map(pod, range(10)), [], {}, 100))
+    made = slices.changes(service(), map(pod, range(10)), existing, {}, 4)
+    assert [len(each["endpoints"]) for each in made.update] == [4]
+    assert [len(each["endpoints"]) for each in made.create] == [4, 2]
 
 
 @pytest.mark.parametrize(
@@ -150,9 +158,11 @@ def test_conditions(more: Object, expected: tuple) -> None:
     made = pod(1, **more)
     if deleted:
         made["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-    (each,) = slices.changes(service(), [made], [], {}).create
+    (each,) = slices.changes(service(), [made], [], {}, 100).create
     assert tuple(each["endpoints"][0]["conditions"].values()) == expected
-    (published,) = slices.changes(service(publishNotReadyAddresses=True), [made], [], {}).create
+    (published,) = slices.changes(
+        service(publishNotReadyAddresses=True), [made], [], {}, 100
+    ).create
     assert published["endpoints"][0]["conditions"]["ready"] is True
 
 
@@ -171,5 +181,5 @@ def test_zone_comes_from_the_node() -> None:
     """Where the node says it."""
     made = pod(1)
     made["spec"]["nodeName"] = "n"
-    (each,) = slices.changes(service(), [made], [], {"n": "z1"}).create
+    (each,) = slices.changes(service(), [made], [], {"n": "z1"}, 100).create
     assert (each["endpoints"][0]["nodeName"], each["endpoints"][0]["zone"]) == ("n", "z1")

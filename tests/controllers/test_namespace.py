@@ -128,3 +128,42 @@ def test_kubectl_waits_no_longer_than_needed(cluster: ControlPlane, tmp_path) ->
     kubectl("create", "configmap", "a", "--namespace=short")
     kubectl("delete", "namespace", "short", "--timeout=10s")
     kubectl("get", "namespace", "short", status=1)
+
+
+async def test_many_objects_of_many_kinds(world: World, cluster: ControlPlane) -> None:
+    """Workloads with running pods, Services and what goes with them, and plain objects: nothing
+    is left under the namespace, in etcd itself."""
+    await _fill(world)
+    namespace = f"/{world.namespace}/"
+    assert len(await cluster.keys(namespace)) > 150
+    await world.client.delete(resources.NAMESPACES, world.namespace)
+    await _until_gone(world.client, world.namespace)
+
+    async def nothing_is_left() -> bool:
+        return not await cluster.keys(namespace)
+
+    await eventually(nothing_is_left, "no key of the namespace is left")
+
+
+async def _fill(world: World) -> None:
+    for number in range(3):
+        await world.create(resources.DEPLOYMENTS, objects.deployment(f"d{number}", 3))
+        stateful = objects.deployment(f"s{number}", 2)
+        stateful["kind"] = "StatefulSet"
+        stateful["spec"]["serviceName"] = f"s{number}"
+        await world.create(resources.STATEFUL_SETS, stateful)
+        spec = {**objects.pod("j")["spec"], "restartPolicy": "Never"}
+        job = {"metadata": {"name": f"j{number}"}, "spec": {"template": {"spec": spec}}}
+        await world.create(resources.JOBS, job)
+    for number in range(15):
+        await world.create(resources.SERVICES, objects.service(f"d{number}"))
+    for number in range(30):
+        await world.create(resources.CONFIGMAPS, objects.configmap(f"c{number}"))
+        await world.create(resources.SECRETS, {"metadata": {"name": f"s{number}"}})
+
+    async def all_run() -> bool:
+        pods = await world.list(resources.PODS)
+        phases = [pod["status"].get("phase") for pod in pods]
+        return len(phases) == 3 * 3 + 3 * 2 + 3 and not {*phases} - {"Running", "Succeeded"}
+
+    await eventually(all_run, "all pods run")

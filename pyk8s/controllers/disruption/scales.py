@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from pyk8s.apimachinery import errors, gvk, meta
 from pyk8s.apimachinery.gvk import GroupKind, GroupVersionResource, Object
-from pyk8s.client import discovery, resources
+from pyk8s.client import discovery, resources, worker
 from pyk8s.client.client import Client, path
 from pyk8s.client.informer import SharedInformer
 
@@ -25,7 +25,7 @@ _CACHED = {
 RESOURCES = tuple(_CACHED.values())
 
 
-class NoScale(Exception):
+class NoScale(worker.Irreconcilable):
     """Nobody can say how many pods there should be."""
 
 

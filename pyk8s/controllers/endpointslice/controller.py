@@ -61,7 +61,8 @@ class EndpointSliceController(ObjectController):
         behind = self._pods.lister.list(namespace, services.selector(service))
         existing = self._slices.indexer.by_index(_SERVICE_INDEX, f"{namespace}/{name}")
         zones = {meta.name(node): meta.labels(node).get(_ZONE, "") for node in self._nodes_of()}
-        await self._write(key, slices.changes(service, behind, existing, zones))
+        most = self.context.options.max_endpoints_per_slice
+        await self._write(key, slices.changes(service, behind, existing, zones, most))
 
     def _nodes_of(self) -> list[Object]:
         return self._nodes.indexer.list()

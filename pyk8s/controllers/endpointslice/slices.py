@@ -18,8 +18,6 @@ SERVICE_NAME = "kubernetes.io/service-name"
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 MANAGER = "endpointslice-controller.k8s.io"
 
-ENDPOINTS_MAX = 100
-
 _RESERVED = (SERVICE_NAME, MANAGED_BY, services.HEADLESS_LABEL)
 
 # A slice is for one family and one set of ports: the family, and the ports as JSON.
@@ -28,8 +26,9 @@ _Group = tuple[str, bytes]
 
 @dataclass(slots=True)
 class Changes:
-    """What has to be written."""
+    """What has to be written, in slices of at most `most` endpoints."""
 
+    most: int
     create: list[Object] = field(default_factory=list)
     update: list[Object] = field(default_factory=list)
     delete: list[Object] = field(default_factory=list)
@@ -40,15 +39,16 @@ def changes(
     behind: Iterable[Object],
     existing: Sequence[Object],
     zones: Mapping[str, str],
+    most: int,
 ) -> Changes:
-    """`behind` are the pods the selector finds, `zones` those of nodes by name. What is in
-    `existing` is not changed."""
+    """`behind` are the pods the selector finds, `zones` those of nodes by name, `most` the
+    endpoints that a slice may have. What is in `existing` is not changed."""
     wanted = _wanted(service, behind, zones)
     grouped: dict[_Group, list[Object]] = {}
     for each in existing:
         group = (each.get("addressType") or "", codec.encode_json(each.get("ports") or []))
         grouped.setdefault(group, []).append(each)
-    made = Changes()
+    made = Changes(most)
     for group in {**wanted, **grouped}:
         _arrange(service, group, wanted.get(group, {}), grouped.get(group, []), made)
     _keep_one_per_family(service, wanted, existing, made)
@@ -119,21 +119,22 @@ def _arrange(
     kept: list[tuple[Object, list[Object]]] = []
     for each in existing:
         uids = [_uid(endpoint) for endpoint in each.get("endpoints") or ()]
-        kept.append((each, [missing.pop(uid) for uid in uids if uid in missing]))
+        mine = [uid for uid in uids if uid in missing][: made.most]
+        kept.append((each, [missing.pop(uid) for uid in mine]))
     rest = list(missing.values())
     kept.sort(key=lambda pair: pair[1] == (pair[0].get("endpoints") or []))
     for each, endpoints in kept:
         if not endpoints and not rest:
             made.delete.append(each)
             continue
-        room = max(0, ENDPOINTS_MAX - len(endpoints))
+        room = max(0, made.most - len(endpoints))
         filled, rest = [*endpoints, *rest[:room]], rest[room:]
         labels = _labels(service)
         if filled != (each.get("endpoints") or []) or labels != meta.labels(each):
             metadata = {**each["metadata"], "labels": labels}
             made.update.append({**each, "metadata": metadata, "endpoints": filled})
-    for start in range(0, len(rest), ENDPOINTS_MAX):
-        made.create.append(_new(service, group, rest[start : start + ENDPOINTS_MAX]))
+    for start in range(0, len(rest), made.most):
+        made.create.append(_new(service, group, rest[start : start + made.most]))
 
 
 def _keep_one_per_family(

@@ -16,9 +16,9 @@ from collections.abc import Iterable, Sequence
 
 from pyk8s.apimachinery import errors, meta
 from pyk8s.apimachinery.gvk import GroupVersionResource, Object
-from pyk8s.client import discovery, resources
+from pyk8s.client import discovery, informer, resources
 from pyk8s.client.client import DeleteOptions, ListOptions
-from pyk8s.client.store import Key
+from pyk8s.client.store import NAMESPACE_INDEX, Key
 from pyk8s.controllers.controller import Context, ObjectController
 from pyk8s.controllers.namespace.conditions import Progress, conditions
 
@@ -28,7 +28,7 @@ FINALIZER = "kubernetes"
 # behind our back. Upstream waits 5 s; a watch cache here follows within milliseconds.
 _SETTLE_SECONDS = 0.1
 # Some content goes on its own time (finalizers, graceful pods): it is looked at again this soon,
-# ever later up to the bound, which is upstream's.
+# ever later while nothing changes, up to the bound, which is upstream's.
 _LOOK_AGAIN_SECONDS = 0.1
 _LOOK_AGAIN_SECONDS_MAX = 8.0
 
@@ -46,16 +46,26 @@ class NamespaceController(ObjectController):
         super().__init__(context)
         self._rounds: Counter[Key] = Counter()
         self._slots = asyncio.Semaphore(_REQUESTS_AT_ONCE)
+        self._left: dict[Key, int] = {}
+        self._pods = self.informer(resources.PODS)
+        self._pods.add_event_handler(informer.Handler(on_delete=self._pod_gone))
 
     def enqueue(self, obj: Object) -> None:
         if meta.is_being_deleted(obj):
             self.queue.add_after(meta.namespaced_name(obj), _SETTLE_SECONDS)
 
+    def _pod_gone(self, deleted: informer.Deleted) -> None:
+        """The last pod makes way for all the rest, whenever it has ended."""
+        namespace = meta.namespace(informer.last_known(deleted))
+        key = ("", namespace)
+        if key in self._rounds and not self._pods.indexer.index_keys(NAMESPACE_INDEX, namespace):
+            self.queue.add(key)
+
     async def reconcile(self, key: Key) -> None:
         _, name = key
         namespace = await self._live(name)
         if namespace is None or not meta.is_being_deleted(namespace):
-            self._rounds.pop(key, None)
+            self._forget(key)
             return
         if (namespace.get("status") or {}).get("phase") != "Terminating":
             namespace = await self._update_status(namespace, {"phase": "Terminating"})
@@ -68,12 +78,19 @@ class NamespaceController(ObjectController):
         if before != after and (before or not progress.is_complete):
             namespace = await self._update_status(namespace, {"conditions": after})
         if progress.is_complete:
-            self._rounds.pop(key, None)
+            self._forget(key)
             await self._finalize(namespace)
         else:
-            self._look_again(key)
+            self._look_again(key, sum(progress.remaining.values()))
 
-    def _look_again(self, key: Key) -> None:
+    def _forget(self, key: Key) -> None:
+        self._rounds.pop(key, None)
+        self._left.pop(key, None)
+
+    def _look_again(self, key: Key, left: int) -> None:
+        if left < self._left.get(key, 0):
+            self._rounds[key] = 0
+        self._left[key] = left
         rounds = min(self._rounds[key], 20)
         self._rounds[key] += 1
         self.queue.add_after(key, min(_LOOK_AGAIN_SECONDS * 2**rounds, _LOOK_AGAIN_SECONDS_MAX))
