@@ -18,6 +18,7 @@ from pyk8s.admission.objects import ObjectsOf
 from pyk8s.admission.priority import PRIORITY_CLASSES, Priority
 from pyk8s.admission.resourcequota import RESOURCE_QUOTAS, ResourceQuota, Rewrite
 from pyk8s.admission.runtimeclass import RUNTIME_CLASSES, RuntimeClass
+from pyk8s.admission.storageobjectinuse import StorageObjectInUseProtection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,7 @@ _ORDERED: dict[str, _Make] = {
     "LimitRanger": lambda given: LimitRanger(given.objects_of(LIMIT_RANGES)),
     "Priority": lambda given: Priority(given.objects_of(PRIORITY_CLASSES)),
     "DefaultTolerationSeconds": _default_toleration_seconds,
+    "StorageObjectInUseProtection": lambda given: StorageObjectInUseProtection(),
     "RuntimeClass": lambda given: RuntimeClass(given.objects_of(RUNTIME_CLASSES)),
     # The last, so that nothing is charged that another refuses.
     "ResourceQuota": lambda given: ResourceQuota(
