@@ -11,6 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pyk8s.admission import interface
+from pyk8s.admission.defaultclass import (
+    INGRESS_CLASSES,
+    STORAGE_CLASSES,
+    DefaultIngressClass,
+    DefaultStorageClass,
+)
 from pyk8s.admission.defaulttolerationseconds import DEFAULT_SECONDS, DefaultTolerationSeconds
 from pyk8s.admission.lifecycle import NAMESPACES, NamespaceLifecycle
 from pyk8s.admission.limitranger import LIMIT_RANGES, LimitRanger
@@ -50,8 +56,10 @@ _ORDERED: dict[str, _Make] = {
     "LimitRanger": lambda given: LimitRanger(given.objects_of(LIMIT_RANGES)),
     "Priority": lambda given: Priority(given.objects_of(PRIORITY_CLASSES)),
     "DefaultTolerationSeconds": _default_toleration_seconds,
+    "DefaultStorageClass": lambda given: DefaultStorageClass(given.objects_of(STORAGE_CLASSES)),
     "StorageObjectInUseProtection": lambda given: StorageObjectInUseProtection(),
     "RuntimeClass": lambda given: RuntimeClass(given.objects_of(RUNTIME_CLASSES)),
+    "DefaultIngressClass": lambda given: DefaultIngressClass(given.objects_of(INGRESS_CLASSES)),
     # The last, so that nothing is charged that another refuses.
     "ResourceQuota": lambda given: ResourceQuota(
         given.objects_of(RESOURCE_QUOTAS), given.rewrite_quota
