@@ -11,8 +11,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pyk8s.admission import interface
+from pyk8s.admission.defaultclass import (
+    INGRESS_CLASSES,
+    STORAGE_CLASSES,
+    DefaultIngressClass,
+    DefaultStorageClass,
+)
 from pyk8s.admission.defaulttolerationseconds import DEFAULT_SECONDS, DefaultTolerationSeconds
 from pyk8s.admission.lifecycle import NAMESPACES, NamespaceLifecycle
+from pyk8s.admission.limitranger import LIMIT_RANGES, LimitRanger
 from pyk8s.admission.objects import ObjectsOf
 from pyk8s.admission.priority import PRIORITY_CLASSES, Priority
 from pyk8s.admission.resourcequota import RESOURCE_QUOTAS, ResourceQuota, Rewrite
@@ -46,10 +53,13 @@ def _default_toleration_seconds(given: Dependencies) -> interface.Plugin:
 # All of these are on unless they are left out, as upstream's are.
 _ORDERED: dict[str, _Make] = {
     "NamespaceLifecycle": lambda given: NamespaceLifecycle(given.objects_of(NAMESPACES).get),
+    "LimitRanger": lambda given: LimitRanger(given.objects_of(LIMIT_RANGES)),
     "Priority": lambda given: Priority(given.objects_of(PRIORITY_CLASSES)),
     "DefaultTolerationSeconds": _default_toleration_seconds,
+    "DefaultStorageClass": lambda given: DefaultStorageClass(given.objects_of(STORAGE_CLASSES)),
     "StorageObjectInUseProtection": lambda given: StorageObjectInUseProtection(),
     "RuntimeClass": lambda given: RuntimeClass(given.objects_of(RUNTIME_CLASSES)),
+    "DefaultIngressClass": lambda given: DefaultIngressClass(given.objects_of(INGRESS_CLASSES)),
     # The last, so that nothing is charged that another refuses.
     "ResourceQuota": lambda given: ResourceQuota(
         given.objects_of(RESOURCE_QUOTAS), given.rewrite_quota

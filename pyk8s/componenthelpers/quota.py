@@ -167,8 +167,8 @@ class PodEvaluator(Evaluator):
         if self._is_over(obj):
             return used
         spec = obj.get("spec") or {}
-        requests = _with_formats(podrequests.requests(obj), spec, "requests")
-        limits = _with_formats(podrequests.limits(obj), spec, "limits")
+        requests = in_formats_of(podrequests.requests(obj), spec, "requests")
+        limits = in_formats_of(podrequests.limits(obj), spec, "limits")
         return {**used, **_compute(requests, limits), "pods": ONE}
 
     def in_scope(self, selector: Selector, obj: Object) -> bool:
@@ -353,8 +353,9 @@ def _compute(requests: Usage, limits: Usage) -> Usage:
     return used
 
 
-def _with_formats(amounts: podrequests.Amounts, spec: Mapping[str, Any], kind: str) -> Usage:
-    """Printed in the suffix family of the first of the parts."""
+def in_formats_of(amounts: podrequests.Amounts, spec: Mapping[str, Any], kind: str) -> Usage:
+    """What containers together have of `kind` (requests or limits), each amount in the suffix
+    family of the first of its parts."""
     lists = [
         *((c.get("resources") or {}).get(kind) for c in spec.get("containers") or ()),
         *((c.get("resources") or {}).get(kind) for c in spec.get("initContainers") or ()),
