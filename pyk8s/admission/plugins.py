@@ -15,6 +15,7 @@ from pyk8s.admission.defaulttolerationseconds import DEFAULT_SECONDS, DefaultTol
 from pyk8s.admission.lifecycle import NAMESPACES, NamespaceLifecycle
 from pyk8s.admission.objects import ObjectsOf
 from pyk8s.admission.priority import PRIORITY_CLASSES, Priority
+from pyk8s.admission.resourcequota import RESOURCE_QUOTAS, ResourceQuota, Rewrite
 from pyk8s.admission.runtimeclass import RUNTIME_CLASSES, RuntimeClass
 from pyk8s.admission.storageobjectinuse import StorageObjectInUseProtection
 
@@ -24,6 +25,7 @@ class Dependencies:
     """What plugins are made with."""
 
     objects_of: ObjectsOf
+    rewrite_quota: Rewrite
     not_ready_toleration_seconds: int = DEFAULT_SECONDS
     unreachable_toleration_seconds: int = DEFAULT_SECONDS
 
@@ -48,6 +50,10 @@ _ORDERED: dict[str, _Make] = {
     "DefaultTolerationSeconds": _default_toleration_seconds,
     "StorageObjectInUseProtection": lambda given: StorageObjectInUseProtection(),
     "RuntimeClass": lambda given: RuntimeClass(given.objects_of(RUNTIME_CLASSES)),
+    # The last, so that nothing is charged that another refuses.
+    "ResourceQuota": lambda given: ResourceQuota(
+        given.objects_of(RESOURCE_QUOTAS), given.rewrite_quota
+    ),
 }
 
 

@@ -34,6 +34,8 @@ DEPLOYMENTS = _apps("deployments")
 REPLICA_SETS = _apps("replicasets")
 STATEFUL_SETS = _apps("statefulsets")
 
+HORIZONTAL_POD_AUTOSCALERS = GroupVersionResource("autoscaling", "v2", "horizontalpodautoscalers")
+
 CRON_JOBS = GroupVersionResource("batch", "v1", "cronjobs")
 JOBS = GroupVersionResource("batch", "v1", "jobs")
 
