@@ -78,7 +78,8 @@ CLIENT_COMPONENTS: Mapping[str, ClientComponent] = {
     "controller-manager": ClientComponent(flags=lambda options: ("--leader-elect=false",)),
     "scheduler": ClientComponent(flags=lambda options: ("--leader-elect=false",)),
     "node": ClientComponent(
-        flags=lambda options: (f"--simulated={options.nodes}",), is_waited_for=True
+        flags=lambda options: (f"--simulated={options.nodes}", "--simulated-volumes"),
+        is_waited_for=True,
     ),
 }
 BUILT = ("etcd", "apiserver", *CLIENT_COMPONENTS)

@@ -11,6 +11,8 @@ which Pod goes where is the scheduler's, and what becomes of silent nodes the co
 runtime so far, `simulated`, runs nothing: a container is a program read from its command
 (`program`), and a node says in its nodeInfo that it is simulated.
 
+Beside them `provisioner` makes simulated volumes, which hold nothing, for claims that ask for such.
+
 Annotations of a Pod steer the simulation; `CONTAINER.simulation.pyk8s.io/...` is for one container:
 
     simulation.pyk8s.io/exit-code   what its containers exit with

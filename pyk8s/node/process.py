@@ -14,6 +14,7 @@ from pyk8s.client import events, kubeconfig, rest
 from pyk8s.client.client import Client
 from pyk8s.node.kubelet import COMPONENT, Kubelet
 from pyk8s.node.nodes import NodeKeeper, NodeOptions
+from pyk8s.node.provisioner import Provisioner
 from pyk8s.node.simulated import SimulatedRuntime
 
 # Upstream's eventRecordQPS and eventBurst, for all nodes of the process together: what thousands
@@ -51,6 +52,8 @@ async def _run(client: Client, options: NodeOptions, is_ready: Callable[[], None
         group.create_task(recorder.run())
         group.create_task(keeper.run())
         group.create_task(kubelet.run())
+        if options.simulated_volumes:
+            group.create_task(Provisioner(client).run())
 
 
 def say_ready(descriptor: int) -> None:

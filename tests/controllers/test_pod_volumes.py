@@ -27,8 +27,9 @@ async def _until_unschedulable(world: World, name: str, why: str) -> None:
     await eventually(is_so, f"pod {name} waits: {why}")
 
 
-async def _node(world: World) -> str:
-    return meta.name((await world.client.list(resources.NODES))["items"][0])
+async def _nodes(world: World) -> list[str]:
+    found = await world.client.list(resources.NODES)
+    return sorted(map(meta.name, found["items"]))
 
 
 def _on(hostname: str) -> dict[str, Any]:
@@ -61,7 +62,7 @@ async def test_a_pod_stays_away_from_nodes_its_volume_cannot_reach(
 
 async def test_a_waiting_claim_gets_a_volume_of_the_pods_node(disks: Disks, world: World) -> None:
     """The scheduler chooses among those the node can reach, and binds it before the pod."""
-    node = await _node(world)
+    *_, node = await _nodes(world)
     await disks.storage_class("local", waits=True, provisioner=volumes.NO_PROVISIONER)
     local = disks.named("local")
     await disks.volume("far", storageClassName=local, nodeAffinity=_on("elsewhere"))
@@ -83,7 +84,7 @@ async def test_a_claim_is_provisioned_for_the_node_of_its_pod(disks: Disks, worl
     await disks.until_event("data", "ExternalProvisioning")
     asked = await world.find(PVC, "data")
     assert asked is not None
-    assert meta.annotations(asked)[volumes.SELECTED_NODE] == await _node(world)
+    assert meta.annotations(asked)[volumes.SELECTED_NODE] in await _nodes(world)
     pod = await world.find(resources.PODS, "user")
     assert pod is not None
     assert "nodeName" not in pod["spec"]
@@ -115,10 +116,10 @@ async def test_only_one_pod_has_what_is_for_one_pod(disks: Disks, world: World) 
 
 async def test_a_volume_in_another_zone_is_out_of_reach(disks: Disks, world: World) -> None:
     """Where nodes say in which zone they are, volumes that name another keep pods away."""
-    node = await _node(world)
     zone = {"topology.kubernetes.io/zone": "here"}
     at_large = disks.at_large
-    await at_large.patch(resources.NODES, node, {"metadata": {"labels": zone}})
+    for node in await _nodes(world):
+        await at_large.patch(resources.NODES, node, {"metadata": {"labels": zone}})
     elsewhere = {"topology.kubernetes.io/zone": "there"}
     spec = {"storageClassName": disks.named("static")}
     volume = storage.volume(disks.named("disk"), **spec)
@@ -127,5 +128,36 @@ async def test_a_volume_in_another_zone_is_out_of_reach(disks: Disks, world: Wor
     await world.create(resources.PODS, pod_with("user", claimed("data")))
     await _until_unschedulable(world, "user", "node(s) had no available volume zone")
     gone: dict[str, None] = dict.fromkeys(zone)
-    await at_large.patch(resources.NODES, node, {"metadata": {"labels": gone}})
+    for node in await _nodes(world):
+        await at_large.patch(resources.NODES, node, {"metadata": {"labels": gone}})
     await until_running(world, "user")
+
+
+async def test_a_stateful_set_gets_simulated_volumes(disks: Disks, world: World) -> None:
+    """Claims without a class get the simulated one; its volumes go with their claims."""
+    template = storage.claim("data", storageClassName=None)
+    labels = {"app": "web"}
+    pod = pod_with("", volumes=[])
+    mount = [{"name": "data", "mountPath": "/data"}]
+    pod["spec"]["containers"][0]["volumeMounts"] = mount
+    spec = {
+        "replicas": 2,
+        "serviceName": "web",
+        "selector": {"matchLabels": labels},
+        "template": {"metadata": {"labels": labels}, "spec": pod["spec"]},
+        "volumeClaimTemplates": [template],
+    }
+    obj = {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "web"}}
+    await world.create(resources.STATEFUL_SETS, {**obj, "spec": spec})
+    for name in ("web-0", "web-1"):
+        await until_running(world, name)
+    bound = await disks.until_claim("data-web-1", "Bound")
+    assert bound["spec"]["storageClassName"] == "simulated"
+    volume = bound["spec"]["volumeName"]
+    made = await disks.at_large.find(resources.PERSISTENT_VOLUMES, volume)
+    assert made is not None
+    assert made["spec"]["csi"]["driver"] == "simulated.pyk8s.io"
+    await world.delete(resources.STATEFUL_SETS, "web")
+    await world.until_names(resources.PODS)
+    await world.delete(PVC, "data-web-1")
+    await disks.at_large.until_gone(resources.PERSISTENT_VOLUMES, volume)
