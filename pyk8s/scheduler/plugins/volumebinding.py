@@ -39,11 +39,13 @@ BIND_SECONDS_MAX = 600.0
 
 @dataclass(slots=True)
 class PodClaims:
-    """The claims of a pod, by what is to become of them."""
+    """The claims of a pod, by what is to become of them. `candidates` are the volumes that a
+    waiting claim, by its name, could have on some node or other."""
 
     bound: list[Object] = field(default_factory=list)
     waiting: list[Object] = field(default_factory=list)
     unbound: list[Object] = field(default_factory=list)
+    candidates: dict[str, list[Object]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -74,9 +76,20 @@ def claims_of(pod: Object, storage: Storage) -> PodClaims:
             found.bound.append(claim)
         elif volumes.waits_for_consumer(storage_class) and not claim["spec"].get("volumeName"):
             found.waiting.append(claim)
+            found.candidates[name] = _candidates(claim, storage)
         else:
             found.unbound.append(claim)
     return found
+
+
+def _candidates(claim: Object, storage: Storage) -> list[Object]:
+    """What no node has to be asked about is left out once for all nodes."""
+    name = volumes.class_of(claim)
+    return [
+        volume
+        for volume in storage.volumes.list()
+        if volumes.class_of(volume) == name and volumes.could_hold(volume, claim)
+    ]
 
 
 def _usable(pod: Object, name: str, is_ephemeral: bool, storage: Storage) -> Object:
@@ -104,7 +117,7 @@ def decide(claims: PodClaims, node: Object, storage: Storage) -> Decision:
     found = Decision()
     reasons = [_conflict_of_bound(claims.bound, node, storage)] if claims.bound else []
     if claims.waiting:
-        reasons.append(_decide_waiting(claims.waiting, node, storage, found))
+        reasons.append(_decide_waiting(claims, node, storage, found))
     found.reasons = tuple(reason for reason in reasons if reason)
     return found
 
@@ -119,20 +132,18 @@ def _conflict_of_bound(bound: Sequence[Object], node: Object, storage: Storage) 
     return ""
 
 
-def _decide_waiting(
-    claims: Sequence[Object], node: Object, storage: Storage, decision: Decision
-) -> str:
+def _decide_waiting(claims: PodClaims, node: Object, storage: Storage, decision: Decision) -> str:
     """Smallest first, so that large volumes are left for large claims."""
     chosen: set[str] = set()
-    for claim in claims:
+    for claim in claims.waiting:
         selected = meta.annotations(claim).get(volumes.SELECTED_NODE)
         if selected is not None and selected != meta.name(node):
             return BIND_CONFLICT
         if selected is not None:
             decision.provisions.append(claim)
-    free = [claim for claim in claims if claim not in decision.provisions]
+    free = [claim for claim in claims.waiting if claim not in decision.provisions]
     for claim in sorted(free, key=volumes.requested):
-        candidates = [v for v in storage.volumes.list() if _is_candidate(v, claim)]
+        candidates = claims.candidates[meta.name(claim)]
         volume = volumes.find_matching_volume(
             claim, candidates, node_labels=meta.labels(node), excluded=chosen, delay_binding=True
         )
@@ -143,10 +154,6 @@ def _decide_waiting(
             decision.bindings.append((volume, claim))
     reasons = (_conflict_of_provision(claim, node, storage) for claim in decision.provisions)
     return next((reason for reason in reasons if reason), "")
-
-
-def _is_candidate(volume: Object, claim: Object) -> bool:
-    return volumes.class_of(volume) == volumes.class_of(claim)
 
 
 def _conflict_of_provision(claim: Object, node: Object, storage: Storage) -> str:
