@@ -130,3 +130,10 @@ async def test_growing_a_claim_waits_for_somebody_outside(disks: Disks, world: W
     await world.patch(PVC, "data", {"spec": {"resources": {"requests": {"storage": "2Gi"}}}})
     event = await disks.until_event("data", "ExternalExpanding")
     assert "waiting for an external controller to process this PVC" in event["message"]
+
+
+async def test_without_controllers_nothing_is_protected(quiet: World) -> None:
+    """Nobody would take the finalizer off again."""
+    await quiet.create(PVC, storage.claim("data"))
+    await quiet.delete(PVC, "data")
+    assert await quiet.find(PVC, "data") is None
