@@ -45,6 +45,11 @@ def _parser() -> flags.Parser:
     )
     add("--simulated", default=0, type=flags.natural, metavar="N", help="how many nodes")
     add(
+        "--simulated-volumes",
+        action="store_true",
+        help="make the default StorageClass `simulated`, and volumes for its claims",
+    )
+    add(
         "--node-name-prefix",
         default="node-",
         metavar="PREFIX",
@@ -108,6 +113,7 @@ def _options(parsed: argparse.Namespace) -> NodeOptions:
             "pods": parsed.pods,
         },
         lease_duration_seconds=parsed.node_lease_duration_seconds,
+        simulated_volumes=parsed.simulated_volumes,
     )
 
 

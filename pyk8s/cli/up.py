@@ -81,6 +81,7 @@ CLIENT_COMPONENTS: Mapping[str, ClientComponent] = {
         flags=lambda options, files: (
             f"--simulated={options.nodes}",
             f"--client-ca-file={files.ca_cert}",
+            "--simulated-volumes",
         ),
         is_waited_for=True,
     ),

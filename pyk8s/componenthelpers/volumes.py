@@ -135,7 +135,7 @@ def find_matching_volume(
     wanted, chosen = claim["spec"].get("selector"), None
     selector = labels.EVERYTHING if wanted is None else labels.from_label_selector(wanted)
     for volume in volumes:
-        if meta.name(volume) in excluded or not _could_hold(volume, claim):
+        if meta.name(volume) in excluded or not could_hold(volume, claim):
             continue
         fits = node_labels is None or fits_node(volume, node_labels)
         if is_bound_to(volume, claim):
@@ -153,7 +153,8 @@ def find_matching_volume(
     return chosen
 
 
-def _could_hold(volume: Object, claim: Object) -> bool:
+def could_hold(volume: Object, claim: Object) -> bool:
+    """Whether the volume is nobody else's, and what no node or label changes speaks for it."""
     if volume["spec"].get("claimRef") and not is_bound_to(volume, claim):
         return False
     return (

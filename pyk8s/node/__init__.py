@@ -13,6 +13,8 @@ runtime so far, `simulated`, runs nothing: a container is a program read from it
 (`program`), and a node says in its nodeInfo that it is simulated. So does each log in its first
 line; what is asked of a container and not simulated (`shell`) is refused by name.
 
+Beside them `provisioner` makes simulated volumes, which hold nothing, for claims that ask for such.
+
 Annotations of a Pod steer the simulation; `CONTAINER.simulation.pyk8s.io/...` is for one container:
 
     simulation.pyk8s.io/exit-code   what its containers exit with

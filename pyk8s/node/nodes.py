@@ -56,6 +56,8 @@ class NodeOptions:
         }
     )
     lease_duration_seconds: int = 40
+    # Whether volumes are simulated as well, for all classes that ask for it.
+    simulated_volumes: bool = False
 
     def names(self) -> list[str]:
         return [f"{self.name_prefix}{number}" for number in range(self.count)]

@@ -18,6 +18,7 @@ from pyk8s.node import certificate, server
 from pyk8s.node.auth import Auth
 from pyk8s.node.kubelet import COMPONENT, Kubelet
 from pyk8s.node.nodes import NodeKeeper, NodeOptions
+from pyk8s.node.provisioner import Provisioner
 from pyk8s.node.simulated import SimulatedRuntime
 
 # Upstream's eventRecordQPS and eventBurst, for all nodes of the process together: what thousands
@@ -84,6 +85,8 @@ async def _run(
                 group.create_task(recorder.run())
                 group.create_task(keeper.run())
                 group.create_task(kubelet.run())
+                if options.simulated_volumes:
+                    group.create_task(Provisioner(client).run())
         finally:
             await runner.cleanup()
 

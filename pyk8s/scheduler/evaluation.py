@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pyk8s.componenthelpers import volumes
 from pyk8s.scheduler.framework import interface
 from pyk8s.scheduler.framework.nodetable import ALL, Ints, Mask, NodeTable, Rows
 from pyk8s.scheduler.framework.podinfo import PodInfo
@@ -214,14 +215,19 @@ class Evaluations:
         self._kept: OrderedDict[tuple[str, bytes], Evaluation] = OrderedDict()
 
     def of(self, profile: Profile, pod: PodInfo) -> Evaluation:
-        """Up to date until the table changes again."""
+        """Up to date until the table changes again. What a pod with claims may do follows from
+        objects that the table does not know, and is never kept."""
+        if volumes.claim_names(pod.pod):
+            found = Evaluation(profile, pod, self._nodes)
+            found.refresh()
+            return found
         key = (profile.name, pod.signature)
-        found = self._kept.get(key)
-        if found is None:
-            found = self._kept[key] = Evaluation(profile, pod, self._nodes)
+        kept = self._kept.get(key)
+        if kept is None:
+            kept = self._kept[key] = Evaluation(profile, pod, self._nodes)
             if len(self._kept) > _KEPT_MAX:
                 self._kept.popitem(last=False)
         else:
             self._kept.move_to_end(key)
-        found.refresh()
-        return found
+        kept.refresh()
+        return kept

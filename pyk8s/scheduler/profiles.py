@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which plugins a profile has, in what order, with what weights: `default_plugins.go`.
 
-What is not built yet of its list: ImageLocality, the plugins of volumes, DynamicResources.
+What is not built yet of its list: ImageLocality, DynamicResources.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from dataclasses import dataclass, field
 from pyk8s.scheduler import placement, queue
 from pyk8s.scheduler.evaluation import Profile
 from pyk8s.scheduler.framework.nodetable import NodeTable
-from pyk8s.scheduler.plugins import counted, noderesources
+from pyk8s.scheduler.plugins import counted, noderesources, volumebinding, volumelimits
 from pyk8s.scheduler.plugins import nodes as node_plugins
 from pyk8s.scheduler.podindex import PodIndex
+from pyk8s.scheduler.storage import Storage
 
 DEFAULT_SCHEDULER = "default-scheduler"
 
@@ -31,6 +32,10 @@ RELEVANT: Mapping[str, frozenset[str]] = {
     "NodeResourcesFit": _ANY_NODE | {queue.POD_DELETED},
     "PodTopologySpread": _ANY_NODE | {queue.NODE_DELETED} | _ANY_POD,
     "InterPodAffinity": _ANY_NODE | _ANY_POD | {queue.NAMESPACE_CHANGED},
+    "VolumeBinding": _ANY_NODE | {queue.STORAGE_CHANGED},
+    "VolumeZone": _ANY_NODE | {queue.STORAGE_CHANGED},
+    "VolumeRestrictions": _ANY_NODE | {queue.POD_DELETED, queue.STORAGE_CHANGED},
+    "NodeVolumeLimits": _ANY_NODE | {queue.POD_DELETED, queue.STORAGE_CHANGED},
 }
 
 
@@ -41,6 +46,7 @@ class Handle:
     nodes: NodeTable
     index: PodIndex
     selectors: counted.DefaultSelector = field(default_factory=counted.NoSelector)
+    storage: Storage = field(default_factory=Storage)
 
 
 def handle_of(nodes: NodeTable) -> Handle:
@@ -59,6 +65,10 @@ def default_profile(handle: Handle) -> Profile:
             node_plugins.NodeAffinity(),
             node_plugins.NodePorts(),
             noderesources.Fit(),
+            volumelimits.VolumeRestrictions(handle.storage),
+            volumelimits.NodeVolumeLimits(handle.storage),
+            volumebinding.VolumeBinding(handle.storage, handle.nodes),
+            volumelimits.VolumeZone(handle.storage),
             counted.PodTopologySpread(handle.index, handle.selectors),
             counted.InterPodAffinity(handle.index),
             noderesources.BalancedAllocation(),

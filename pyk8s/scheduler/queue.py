@@ -30,6 +30,8 @@ NODE_ADDED, NODE_UPDATED, NODE_DELETED = "NodeAdd", "NodeUpdate", "NodeDelete"
 POD_ADDED, POD_UPDATED = "AssignedPodAdd", "AssignedPodUpdate"
 POD_DELETED = "AssignedPodDelete"
 NAMESPACE_CHANGED = "NamespaceUpdate"
+# A claim, a volume, a class, or what a CSI driver says.
+STORAGE_CHANGED = "StorageUpdate"
 
 
 @dataclass(slots=True, eq=False)

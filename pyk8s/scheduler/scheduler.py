@@ -16,13 +16,16 @@ from pyk8s.apimachinery import errors, meta, times
 from pyk8s.apimachinery.gvk import GroupVersionResource, Object
 from pyk8s.client import events, informer, reflector, resources, rest
 from pyk8s.client.client import STRATEGIC_MERGE_PATCH, Client, Patch
+from pyk8s.componenthelpers import volumes
 from pyk8s.scheduler import placement, queue
 from pyk8s.scheduler.evaluation import Evaluations, Profile
-from pyk8s.scheduler.framework import podinfo
+from pyk8s.scheduler.framework import interface, podinfo
 from pyk8s.scheduler.framework.nodetable import NodeTable
 from pyk8s.scheduler.framework.podinfo import PodInfo
+from pyk8s.scheduler.framework.status import Status
 from pyk8s.scheduler.profiles import RELEVANT, Handle, default_profile
 from pyk8s.scheduler.selectors import ServicesAndOwners
+from pyk8s.scheduler.storage import StorageInformers
 
 _log = logging.getLogger(__name__)
 
@@ -38,6 +41,10 @@ class Statistics:
     scheduled: int = 0
     unschedulable: int = 0
     error: int = 0
+
+
+class BindingRefused(Exception):
+    """A plugin could not do on the chosen node what the pod needs."""
 
 
 class Scheduler:
@@ -56,7 +63,11 @@ class Scheduler:
         self.statistics = Statistics()
         self._client = client
         self._recorder = recorder
-        self._profile = make_profile(Handle(self.nodes, self._index, selectors))
+        storage = StorageInformers(client, lambda: self.queue.event(queue.STORAGE_CHANGED))
+        handle = Handle(self.nodes, self._index, selectors, storage.storage)
+        self._profile = make_profile(handle)
+        self._reserving = self._profile.having(interface.ReservePlugin)
+        self._pre_binding = self._profile.having(interface.PreBindPlugin)
         self._evaluations = Evaluations(self.nodes)
         # Pods that are assumed to be on a node, until the server says so itself.
         self._assumed: set[str] = set()
@@ -77,7 +88,13 @@ class Scheduler:
             lambda namespace: self._index.set_namespace(meta.name(namespace), None),
         )
         # Nodes before pods, namespaces before both: less is looked at twice.
-        self._informers = (namespaces, *selectors.informers, node_informer, self._pods)
+        self._informers = (
+            namespaces,
+            *selectors.informers,
+            *storage.informers,
+            node_informer,
+            self._pods,
+        )
 
     def _follow(
         self,
@@ -155,8 +172,14 @@ class Scheduler:
     def _pod_gone(self, pod: Object) -> None:
         uid = meta.uid(pod)
         self.queue.remove(uid)
+        was_assumed = uid in self._assumed
         self._assumed.discard(uid)
-        if self.nodes.remove_pod(uid) is not None:
+        node = self.nodes.node_of(uid)
+        info = self.nodes.remove_pod(uid)
+        if info is not None:
+            if was_assumed:
+                # Whoever binds it need not wait any longer.
+                self._unreserve({}, info, node)
             self.queue.event(queue.POD_DELETED)
 
     def _node_updated(self, before: Object, node: Object) -> None:
@@ -193,9 +216,41 @@ class Scheduler:
         node = self.nodes.names[row]
         self.nodes.add_pod(info, node)
         self._assumed.add(info.uid)
-        group.create_task(self._bind(queued, node))
+        refused = self._reserve(evaluation.state, info, node)
+        group.create_task(self._bind(queued, node, evaluation.state, refused))
 
-    async def _bind(self, queued: queue.QueuedPod, node: str) -> None:
+    def _reserve(self, state: interface.CycleState, info: PodInfo, node: str) -> Status | None:
+        """What the first plugin says that has not the node's means for the pod."""
+        for plugin in self._reserving:
+            status: Status = plugin.reserve(state, info, node)
+            if not status.is_success:
+                return status
+        return None
+
+    def _unreserve(self, state: interface.CycleState, info: PodInfo, node: str) -> None:
+        for plugin in reversed(self._reserving):
+            plugin.unreserve(state, info, node)
+
+    async def _pre_bind(self, state: interface.CycleState, info: PodInfo, node: str) -> None:
+        """Raises BindingRefused. May take minutes, in which the turn to bind is others'."""
+        if not volumes.claim_names(info.pod):
+            return
+        self._binding.release()
+        try:
+            for plugin in self._pre_binding:
+                status = await plugin.pre_bind(state, info, node)
+                if not status.is_success:
+                    raise BindingRefused(f"running PreBind plugin {plugin.name}: {status.message}")
+        finally:
+            await self._binding.acquire()
+
+    async def _bind(
+        self,
+        queued: queue.QueuedPod,
+        node: str,
+        state: interface.CycleState,
+        refused: Status | None,
+    ) -> None:
         pod = queued.info.pod
         namespace, name = meta.namespaced_name(pod)
         binding = {
@@ -205,10 +260,14 @@ class Scheduler:
             "target": {"kind": "Node", "name": node},
         }
         try:
+            if refused is not None:
+                raise BindingRefused(refused.message)
+            await self._pre_bind(state, queued.info, node)
             await self._client.create_subresource(
                 resources.PODS, (namespace, name), "binding", binding
             )
-        except (errors.StatusError, rest.ServerUnreachable) as error:
+        except (errors.StatusError, rest.ServerUnreachable, BindingRefused) as error:
+            self._unreserve(state, queued.info, node)
             self._binding_failed(queued, error)
             await self._report(pod, "SchedulerError", str(error))
         else:

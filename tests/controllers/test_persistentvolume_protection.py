@@ -17,7 +17,7 @@ from pyk8s.componenthelpers import volumes
 __all__ = ["disks"]
 
 
-def _pod(name: str, *mounted: dict[str, Any], **spec: Any) -> dict[str, Any]:
+def pod_with(name: str, *mounted: dict[str, Any], **spec: Any) -> dict[str, Any]:
     containers = [{"name": "main", "image": "registry.example.com/main"}]
     given = {"terminationGracePeriodSeconds": 0, "containers": containers, **spec}
     return {
@@ -28,7 +28,7 @@ def _pod(name: str, *mounted: dict[str, Any], **spec: Any) -> dict[str, Any]:
     }
 
 
-def _claimed(name: str) -> dict[str, Any]:
+def claimed(name: str) -> dict[str, Any]:
     return {"name": "data", "persistentVolumeClaim": {"claimName": name}}
 
 
@@ -40,7 +40,7 @@ def _ephemeral() -> dict[str, Any]:
     return {"name": "scratch", "ephemeral": {"volumeClaimTemplate": template}}
 
 
-async def _until_running(world: World, name: str) -> None:
+async def until_running(world: World, name: str) -> None:
     async def runs() -> bool:
         pod = await world.find(resources.PODS, name)
         return pod is not None and pod["status"].get("phase") == "Running"
@@ -52,8 +52,8 @@ async def test_a_claim_in_use_goes_with_its_last_pod(disks: Disks, world: World)
     """Deleted under a running pod it is marked, and gone once the pod is."""
     await disks.volume("disk")
     await disks.claim("data")
-    await world.create(resources.PODS, _pod("user", _claimed("data")))
-    await _until_running(world, "user")
+    await world.create(resources.PODS, pod_with("user", claimed("data")))
+    await until_running(world, "user")
     await world.delete(PVC, "data")
     marked = await world.find(PVC, "data")
     assert marked is not None
@@ -98,7 +98,7 @@ async def test_what_lost_its_finalizer_gets_it_back(disks: Disks, world: World) 
 async def test_a_pod_brings_the_claim_of_its_ephemeral_volume(disks: Disks, world: World) -> None:
     """Named after pod and volume, labelled as the template says, owned by the pod and gone with
     it."""
-    pod = await world.create(resources.PODS, _pod("user", _ephemeral()))
+    pod = await world.create(resources.PODS, pod_with("user", _ephemeral()))
     await world.until_names(PVC, "user-scratch")
     found = await world.find(PVC, "user-scratch")
     assert found is not None
@@ -111,7 +111,7 @@ async def test_a_pod_brings_the_claim_of_its_ephemeral_volume(disks: Disks, worl
 async def test_a_claim_of_somebody_else_is_not_taken(disks: Disks, world: World) -> None:
     """The pod says which claim stands in its way."""
     await world.create(PVC, storage.claim("user-scratch", storageClassName="absent"))
-    await world.create(resources.PODS, _pod("user", _ephemeral()))
+    await world.create(resources.PODS, pod_with("user", _ephemeral()))
     event = await disks.until_event("user", "FailedBinding")
     where = world.namespace
     assert event["message"] == (
@@ -130,3 +130,10 @@ async def test_growing_a_claim_waits_for_somebody_outside(disks: Disks, world: W
     await world.patch(PVC, "data", {"spec": {"resources": {"requests": {"storage": "2Gi"}}}})
     event = await disks.until_event("data", "ExternalExpanding")
     assert "waiting for an external controller to process this PVC" in event["message"]
+
+
+async def test_without_controllers_nothing_is_protected(quiet: World) -> None:
+    """Nobody would take the finalizer off again."""
+    await quiet.create(PVC, storage.claim("data"))
+    await quiet.delete(PVC, "data")
+    assert await quiet.find(PVC, "data") is None

@@ -112,7 +112,7 @@ class PersistentVolumeBinder(Controller[Item]):
         named = claim["spec"].get("volumeName")
         plan = decisions.plan_claim(
             claim,
-            all_volumes=self._volumes.list(),
+            all_volumes=self._volumes.list() if _unbound_by_class(claim) else (),
             volume=self._volumes.get(("", named)) if named else None,
             class_named=lambda name: self._classes.lister.get(name),
             default_class=decisions.default_class(self._classes.lister.list()),

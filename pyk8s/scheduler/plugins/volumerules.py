@@ -12,6 +12,7 @@ from typing import Any
 
 from pyk8s.apimachinery import meta
 from pyk8s.apimachinery.gvk import Object
+from pyk8s.componenthelpers import volumes
 
 DISK_CONFLICT = "node(s) had no available disk"
 ONCE_POD_CONFLICT = (
@@ -72,13 +73,7 @@ def once_pod_claims(claims: Iterable[Object]) -> set[tuple[str, str]]:
 
 def claim_names(pod: Object) -> set[tuple[str, str]]:
     """The claims a pod uses, generic ephemeral volumes' among them."""
-    found = set()
-    for volume in volumes_of(pod):
-        if volume.get("persistentVolumeClaim"):
-            found.add((meta.namespace(pod), volume["persistentVolumeClaim"]["claimName"]))
-        elif volume.get("ephemeral"):
-            found.add((meta.namespace(pod), f"{meta.name(pod)}-{volume['name']}"))
-    return found
+    return {(meta.namespace(pod), name) for name in volumes.claim_names(pod)}
 
 
 def is_in_zone(node_labels: Mapping[str, str], volume: Object) -> bool:
