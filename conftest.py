@@ -55,4 +55,4 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     still."""
     for item in items:
         if item.get_closest_marker("looptime") is not None:
-            item.add_marker(pytest.mark.asyncio(loop_scope="function"))
+            item.add_marker(pytest.mark.asyncio(loop_scope="function"), append=False)

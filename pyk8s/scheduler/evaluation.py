@@ -2,17 +2,19 @@
 """Every node judged for one kind of pod, and kept: the next pod of that kind costs one row.
 
 journal of the table -> changed rows -> filter codes, scores -> total, -1 where it does not fit
+                     '-> counted plugins, anew -> codes of all rows -> feasible
 """
 
 from __future__ import annotations
 
 import random
 from collections import Counter, OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pyk8s.scheduler.framework import interface
 from pyk8s.scheduler.framework.nodetable import ALL, Ints, Mask, NodeTable, Rows
@@ -50,15 +52,23 @@ class Evaluation:
         self.rejected: Status | None = None
         self._pod = pod
         self._nodes = nodes
-        self._filters = self._active(profile, interface.PreFilterPlugin, interface.FilterPlugin)
-        self._scores = self._active(profile, interface.PreScorePlugin, interface.ScorePlugin)
-        self._weights = [profile.weights.get(plugin.name, 1) for plugin in self._scores]
-        self._is_global = any(
-            getattr(plugin, "is_global", False) for plugin in (*self._filters, *self._scores)
-        )
+        weights = profile.weights
+        self._filters = self._active(profile, interface.PreFilterPlugin, _FILTERS)
+        self._scores = self._active(profile, interface.PreScorePlugin, (interface.ScorePlugin,))
+        self._weights = [weights.get(plugin.name, 1) for plugin in self._scores]
+        self._counted = [
+            (place, plugin)
+            for place, plugin in enumerate(self._filters)
+            if isinstance(plugin, interface.CountedFilterPlugin)
+        ]
+        self._compared = [
+            (plugin, weights.get(plugin.name, 1))
+            for plugin in profile.having(interface.CountedScorePlugin)
+        ]
         self._position = -1
+        self._versions: list[int] = []
 
-    def _active(self, profile: Profile, pre: type[Any], main: type[Any]) -> list[Any]:
+    def _active(self, profile: Profile, pre: type[Any], main: tuple[type[Any], ...]) -> list[Any]:
         active = []
         for plugin in profile.plugins:
             if isinstance(plugin, pre):
@@ -76,30 +86,32 @@ class Evaluation:
         """Bring the answers up to the table as it is now."""
         nodes = self._nodes
         position = nodes.position
-        if position == self._position or self.rejected is not None:
+        versions = [plugin.version for _, plugin in self._counted]
+        if self.rejected is not None:
             return
-        if self._position < 0:
-            rows: Rows = ALL
-        else:
-            rows = nodes.changed_since(self._position)
-            if self._is_global:
-                rows = ALL
-        if isinstance(rows, slice):
-            self._codes = np.zeros((len(self._filters), nodes.size), np.int64)
-            self._raw = np.zeros((len(self._scores), nodes.size), np.int64)
-            self._feasible: Mask = np.zeros(nodes.size, np.bool_)
-            self._total: Ints = np.full(nodes.size, -1, np.int64)
-        self._judge(rows)
+        if position != self._position:
+            rows = ALL if self._position < 0 else nodes.changed_since(self._position)
+            if isinstance(rows, slice):
+                self._codes = np.zeros((len(self._filters), nodes.size), np.int64)
+                self._raw = np.zeros((len(self._scores), nodes.size), np.int64)
+                self._alone: Mask = np.zeros(nodes.size, np.bool_)
+                self._total: Ints = np.full(nodes.size, -1, np.int64)
+            self._judge(rows)
+        elif versions == self._versions:
+            return
+        self._count()
         # A plugin may have met a resource for the first time, which is no change of any node.
-        self._position = position
+        self._position, self._versions = position, versions
 
     def _judge(self, rows: Rows) -> None:
+        """What each node is by itself."""
         nodes, pod = self._nodes, self._pod
         feasible = nodes.is_node[rows].copy()
         for codes, plugin in zip(self._codes, self._filters, strict=True):
-            codes[rows] = found = plugin.filter(self.state, pod, nodes, rows)
-            feasible &= found == interface.FITS
-        self._feasible[rows] = feasible
+            if isinstance(plugin, interface.FilterPlugin):
+                codes[rows] = found = plugin.filter(self.state, pod, nodes, rows)
+                feasible &= found == interface.FITS
+        self._alone[rows] = feasible
         total = np.zeros(feasible.shape, np.int64)
         normalized = []
         for raw, plugin, weight in zip(self._raw, self._scores, self._weights, strict=True):
@@ -111,19 +123,67 @@ class Evaluation:
         self._total[rows] = np.where(feasible, total, -1)
         self._normalized = [each for each in normalized if each[0].any()]
 
-    def best(self) -> int:
+    def _count(self) -> None:
+        """What each node is beside the others."""
+        feasible = self._alone
+        for place, plugin in self._counted:
+            codes = plugin.count(self.state, self._pod, self._nodes)
+            self._codes[place] = interface.FITS if codes is None else codes
+            if codes is not None:
+                feasible = feasible & (codes == interface.FITS)
+        self._feasible = feasible
+
+    def best(self, excluded: Collection[int] = ()) -> int:
         """A row with the highest score, any of those that have it; -1 where none fits."""
+        feasible = self._feasible
+        if excluded:
+            feasible = feasible.copy()
+            feasible[[*excluded]] = False
         total = self._total
+        if feasible is not self._alone:
+            total = np.where(feasible, total, -1)
         if self._normalized:
-            where = np.flatnonzero(self._feasible)
+            where = np.flatnonzero(feasible)
             total = total.copy()
             for raw, plugin, weight in self._normalized:
                 total[where] += weight * plugin.normalize(raw[where])
+        for plugin, weight in self._compared:
+            scores = plugin.score_feasible(self.state, self._pod, self._nodes, feasible)
+            if scores is not None:
+                total = np.where(feasible, total + weight * scores, -1)
         most = total.max(initial=-1)
         if most < 0:
             return -1
         ties = np.flatnonzero(total == most)
         return int(ties[random.randrange(len(ties))])
+
+    def is_feasible(self, row: int) -> bool:
+        return self.rejected is None and bool(self._feasible[row])
+
+    def rejection_at(self, row: int) -> Status | None:
+        """One row judged by the table as it is at this moment; what is kept stays as it was."""
+        rows = np.array([row], np.intp)
+        for plugin in self._filters:
+            if isinstance(plugin, interface.CountedFilterPlugin):
+                codes = plugin.count(self.state, self._pod, self._nodes)
+                code = interface.FITS if codes is None else int(codes[row])
+            else:
+                code = int(plugin.filter(self.state, self._pod, self._nodes, rows)[0])
+            if code != interface.FITS:
+                status: Status = plugin.rejection(self.state, code)
+                return Status(status.code, status.reasons, plugin.name)
+        return None
+
+    def rejections(self) -> Iterator[tuple[Status, NDArray[np.intp]]]:
+        """Why nodes do not fit, by the first plugin that says so, and which nodes."""
+        left = self._nodes.is_node.copy()
+        for codes, plugin in zip(self._codes, self._filters, strict=True):
+            failing = left & (codes != interface.FITS)
+            for code in np.unique(codes[failing]):
+                status: Status = plugin.rejection(self.state, int(code))
+                rows = np.flatnonzero(failing & (codes == code))
+                yield Status(status.code, status.reasons, plugin.name), rows
+            left &= ~failing
 
     def diagnosis(self) -> Diagnosis:
         count = self._nodes.node_count
@@ -134,18 +194,15 @@ class Evaluation:
             return Diagnosis("no nodes available to schedule pods", frozenset())
         reasons: Counter[str] = Counter()
         plugins = set()
-        left = self._nodes.is_node.copy()
-        for codes, plugin in zip(self._codes, self._filters, strict=True):
-            failing = left & (codes != interface.FITS)
-            for code, nodes in zip(*np.unique(codes[failing], return_counts=True), strict=True):
-                plugins.add(plugin.name)
-                for reason in plugin.rejection(self.state, int(code)).reasons:
-                    reasons[reason] += int(nodes)
-            left &= ~failing
+        for status, rows in self.rejections():
+            plugins.add(status.plugin)
+            for reason in status.reasons:
+                reasons[reason] += len(rows)
         listed = ", ".join(sorted(f"{number} {reason}" for reason, number in reasons.items()))
         return Diagnosis(f"0/{count} nodes are available: {listed}.", frozenset(plugins))
 
 
+_FILTERS = (interface.FilterPlugin, interface.CountedFilterPlugin)
 _METHOD = {interface.PreFilterPlugin: "pre_filter", interface.PreScorePlugin: "pre_score"}
 
 

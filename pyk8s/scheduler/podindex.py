@@ -156,6 +156,8 @@ class PodIndex:
 
     def __init__(self, topology: Topology) -> None:
         self.topology = topology
+        # Counts what changes answers and is no pod: the labels of namespaces.
+        self.version = 0
         self._placed: dict[str, _Placed] = {}
         self._shapes: dict[Hashable, _Shape] = {}
         self._answers: OrderedDict[Hashable, _Answer] = OrderedDict()
@@ -206,6 +208,7 @@ class PodIndex:
             self._namespaces.pop(name, None)
         else:
             self._namespaces[name] = namespace_labels
+        self.version += 1
         stale = [key for key, each in self._answers.items() if each.depends_on_namespaces]
         for key in stale:
             self._forget(key)

@@ -26,7 +26,10 @@ UNSCHEDULABLE_SECONDS_MAX = 300.0
 _FLUSH_SECONDS = 30.0
 
 # What changed in the cluster.
-NODE_ADDED, NODE_UPDATED, POD_DELETED = "NodeAdd", "NodeUpdate", "AssignedPodDelete"
+NODE_ADDED, NODE_UPDATED, NODE_DELETED = "NodeAdd", "NodeUpdate", "NodeDelete"
+POD_ADDED, POD_UPDATED = "AssignedPodAdd", "AssignedPodUpdate"
+POD_DELETED = "AssignedPodDelete"
+NAMESPACE_CHANGED = "NamespaceUpdate"
 
 
 @dataclass(slots=True, eq=False)

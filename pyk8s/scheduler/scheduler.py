@@ -9,55 +9,26 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pyk8s.apimachinery import errors, meta, times
-from pyk8s.apimachinery.gvk import Object
+from pyk8s.apimachinery.gvk import GroupVersionResource, Object
 from pyk8s.client import events, informer, reflector, resources, rest
 from pyk8s.client.client import STRATEGIC_MERGE_PATCH, Client, Patch
-from pyk8s.scheduler import queue
+from pyk8s.scheduler import placement, queue
 from pyk8s.scheduler.evaluation import Evaluations, Profile
 from pyk8s.scheduler.framework import podinfo
 from pyk8s.scheduler.framework.nodetable import NodeTable
 from pyk8s.scheduler.framework.podinfo import PodInfo
-from pyk8s.scheduler.plugins import noderesources
-from pyk8s.scheduler.plugins import nodes as node_plugins
+from pyk8s.scheduler.profiles import RELEVANT, Handle, default_profile
+from pyk8s.scheduler.selectors import ServicesAndOwners
 
 _log = logging.getLogger(__name__)
 
-DEFAULT_SCHEDULER = "default-scheduler"
 _BINDINGS_AT_ONCE = 64
 _PODS_IN_A_ROW = 20
 _ENDED = ("Succeeded", "Failed")
-_ANY_NODE = frozenset({queue.NODE_ADDED, queue.NODE_UPDATED})
-
-# The events after which a plugin may let a pod pass that it rejected.
-RELEVANT: Mapping[str, frozenset[str]] = {
-    "NodeName": _ANY_NODE,
-    "NodeUnschedulable": _ANY_NODE,
-    "TaintToleration": _ANY_NODE,
-    "NodeAffinity": _ANY_NODE,
-    "NodePorts": _ANY_NODE | {queue.POD_DELETED},
-    "NodeResourcesFit": _ANY_NODE | {queue.POD_DELETED},
-}
-
-
-def default_profile() -> Profile:
-    """In upstream's order, with upstream's weights, what there is of its default plugins."""
-    return Profile(
-        name=DEFAULT_SCHEDULER,
-        plugins=(
-            node_plugins.NodeUnschedulable(),
-            node_plugins.NodeName(),
-            node_plugins.TaintToleration(),
-            node_plugins.NodeAffinity(),
-            node_plugins.NodePorts(),
-            noderesources.Fit(),
-            noderesources.BalancedAllocation(),
-        ),
-        weights={"TaintToleration": 3, "NodeAffinity": 2},
-    )
 
 
 @dataclass(slots=True)
@@ -72,46 +43,66 @@ class Statistics:
 class Scheduler:
     """Made on a running loop; `run` until cancelled."""
 
-    def __init__(self, client: Client, recorder: events.EventRecorder, profile: Profile) -> None:
+    def __init__(
+        self,
+        client: Client,
+        recorder: events.EventRecorder,
+        make_profile: Callable[[Handle], Profile] = default_profile,
+    ) -> None:
         self.nodes = NodeTable()
+        self._index = placement.follow(self.nodes)
+        selectors = ServicesAndOwners(client)
         self.queue = queue.Queue(RELEVANT)
         self.statistics = Statistics()
         self._client = client
         self._recorder = recorder
-        self._profile = profile
+        self._profile = make_profile(Handle(self.nodes, self._index, selectors))
         self._evaluations = Evaluations(self.nodes)
         # Pods that are assumed to be on a node, until the server says so itself.
         self._assumed: set[str] = set()
         self._binding = asyncio.Semaphore(_BINDINGS_AT_ONCE)
-        source = reflector.ResourceListWatcher(client=client, resource=resources.PODS)
-        self._pods = informer.SharedInformer(source, transform=informer.without_managed_fields)
-        source = reflector.ResourceListWatcher(client=client, resource=resources.NODES)
-        self._node_informer = informer.SharedInformer(
-            source, transform=informer.without_managed_fields
+        self._pods = self._follow(
+            resources.PODS, self._pod_changed, self._pod_updated, self._pod_gone
         )
-        self._pods.add_event_handler(
+        node_informer = self._follow(
+            resources.NODES,
+            lambda node: self._node_changed(node, queue.NODE_ADDED),
+            self._node_updated,
+            self._node_gone,
+        )
+        namespaces = self._follow(
+            resources.NAMESPACES,
+            self._namespace_changed,
+            lambda _, namespace: self._namespace_changed(namespace),
+            lambda namespace: self._index.set_namespace(meta.name(namespace), None),
+        )
+        # Nodes before pods, namespaces before both: less is looked at twice.
+        self._informers = (namespaces, *selectors.informers, node_informer, self._pods)
+
+    def _follow(
+        self,
+        resource: GroupVersionResource,
+        added: Callable[[Object], None],
+        updated: Callable[[Object, Object], None],
+        gone: Callable[[Object], None],
+    ) -> informer.SharedInformer:
+        source = reflector.ResourceListWatcher(client=self._client, resource=resource)
+        found = informer.SharedInformer(source, transform=informer.without_managed_fields)
+        found.add_event_handler(
             informer.Handler(
-                on_add=lambda pod, _: self._pod_changed(pod),
-                on_update=self._pod_updated,
-                on_delete=lambda deleted: self._pod_gone(informer.last_known(deleted)),
+                on_add=lambda obj, _: added(obj),
+                on_update=updated,
+                on_delete=lambda deleted: gone(informer.last_known(deleted)),
             )
         )
-        self._node_informer.add_event_handler(
-            informer.Handler(
-                on_add=lambda node, _: self._node_changed(node, queue.NODE_ADDED),
-                on_update=self._node_updated,
-                on_delete=lambda deleted: self.nodes.remove_node(
-                    meta.name(informer.last_known(deleted))
-                ),
-            )
-        )
+        return found
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._node_informer.run())
-            group.create_task(self._pods.run())
+            for each in self._informers:
+                group.create_task(each.run())
             group.create_task(self.queue.run())
-            await informer.wait_until_synced((self._node_informer, self._pods))
+            await informer.wait_until_synced(self._informers)
             _log.info("scheduler started: nodes=%s", self.nodes.node_count)
             while True:
                 for _ in range(_PODS_IN_A_ROW):
@@ -134,9 +125,7 @@ class Scheduler:
             return
         uid, spec = meta.uid(pod), pod["spec"]
         if spec.get("nodeName"):
-            self._assumed.discard(uid)
-            self.queue.remove(uid)
-            self.nodes.add_pod(podinfo.of(pod), spec["nodeName"])
+            self._on_node(pod, uid, spec["nodeName"])
         elif (
             uid in self._assumed
             or spec.get("schedulerName") != self._profile.name
@@ -147,6 +136,13 @@ class Scheduler:
             self.queue.remove(uid)
         else:
             self._wants_node(podinfo.of(pod))
+
+    def _on_node(self, pod: Object, uid: str, node: str) -> None:
+        known = self.nodes.node_of(uid)
+        self._assumed.discard(uid)
+        self.queue.remove(uid)
+        self.nodes.add_pod(podinfo.of(pod), node)
+        self.queue.event(queue.POD_UPDATED if known else queue.POD_ADDED)
 
     def _wants_node(self, info: PodInfo) -> None:
         known = self.queue.knows(info.uid)
@@ -170,6 +166,16 @@ class Scheduler:
     def _node_changed(self, node: Object, event: str) -> None:
         self.nodes.set_node(node)
         self.queue.event(event)
+
+    def _node_gone(self, node: Object) -> None:
+        self.nodes.remove_node(meta.name(node))
+        self.queue.event(queue.NODE_DELETED)
+
+    def _namespace_changed(self, namespace: Object) -> None:
+        version = self._index.version
+        self._index.set_namespace(meta.name(namespace), meta.labels(namespace))
+        if version != self._index.version:
+            self.queue.event(queue.NAMESPACE_CHANGED)
 
     # --- one pod
 

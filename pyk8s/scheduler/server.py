@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import pyk8s
 from pyk8s.client import events, kubeconfig, leaderelection, rest
 from pyk8s.client.client import Client
-from pyk8s.scheduler.scheduler import DEFAULT_SCHEDULER, Scheduler, default_profile
+from pyk8s.scheduler.profiles import DEFAULT_SCHEDULER
+from pyk8s.scheduler.scheduler import Scheduler
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ class SchedulerOptions:
 
 async def _lead(client: Client) -> None:
     recorder = events.EventRecorder(client, DEFAULT_SCHEDULER)
-    scheduler = Scheduler(client, recorder, default_profile())
+    scheduler = Scheduler(client, recorder)
     async with asyncio.TaskGroup() as group:
         group.create_task(recorder.run())
         group.create_task(scheduler.run())

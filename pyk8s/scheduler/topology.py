@@ -71,15 +71,15 @@ class Column:
 class Topology:
     """The labels of the node in each row, and the columns asked for so far."""
 
-    def __init__(self) -> None:
-        self.rows = _FIRST_ROWS
-        self._labels: list[Mapping[str, str] | None] = [None] * _FIRST_ROWS
+    def __init__(self, rows: int = _FIRST_ROWS) -> None:
+        self.rows = rows
+        self._labels: list[Mapping[str, str] | None] = [None] * rows
         self._columns: dict[str, Column] = {}
 
     def put(self, row: int, labels: Mapping[str, str] | None) -> None:
         """The node in `row` has these labels; None: there is no node in it any more."""
         if row >= self.rows:
-            self._grow(max(row + 1, 2 * self.rows))
+            self.grow(max(row + 1, 2 * self.rows))
         self._labels[row] = labels
         for key, column in self._columns.items():
             column.put(row, None if labels is None else labels.get(key))
@@ -98,7 +98,8 @@ class Topology:
     def labels(self, row: int) -> Mapping[str, str]:
         return self._labels[row] or _NO_LABELS
 
-    def _grow(self, rows: int) -> None:
+    def grow(self, rows: int) -> None:
+        """From now on there are this many rows, not fewer than before."""
         self._labels.extend([None] * (rows - self.rows))
         self.rows = rows
         for column in self._columns.values():

@@ -8,6 +8,6 @@ A vector plugin judges many nodes in one call. `filter` answers one code per row
 fits; `rejection` turns a code into the Status users read; `score` answers one number per row.
 `rows` is a slice or an index array and indexes every array of the NodeTable: a plugin must answer
 for exactly these rows. Answers are kept per pod signature, and only rows the table's journal names
-are asked about again; a plugin whose answer for one row follows from other rows says so with
-`is_global`, and is asked about all rows whenever anything changed.
+are asked about again. A plugin whose answer for one row follows from other rows has `count` and
+`score_feasible` instead, answers for all rows, and is asked again whenever anything changed.
 """

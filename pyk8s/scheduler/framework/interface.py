@@ -10,12 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
-from pyk8s.scheduler.framework.nodetable import Ints, NodeTable, Rows
+import numpy as np
+from numpy.typing import NDArray
+
+from pyk8s.scheduler.framework.nodetable import Ints, Mask, NodeTable, Rows
 from pyk8s.scheduler.framework.podinfo import PodInfo
 from pyk8s.scheduler.framework.status import Status
 
 # What a plugin notes for itself between the extension points of one pod, under its own name.
 CycleState = dict[str, Any]
+Codes = NDArray[np.integer[Any]]
 
 FITS = 0
 MAX_NODE_SCORE = 100
@@ -56,6 +60,35 @@ class FilterPlugin(Protocol):
 
     def rejection(self, state: CycleState, code: int) -> Status:
         """What a code means to users, and whether preemption could help."""
+        ...
+
+
+@runtime_checkable
+class CountedFilterPlugin(Protocol):
+    """PreFilter and Filter of a plugin whose answer for one row follows from other rows too. It
+    is asked again after every change; `version` changes with whatever else it depends on."""
+
+    @property
+    def version(self) -> int: ...
+
+    def count(self, state: CycleState, pod: PodInfo, nodes: NodeTable) -> Codes | None:
+        """One code for every row, of nodes or not; None: there is nothing against any node."""
+        ...
+
+    def rejection(self, state: CycleState, code: int) -> Status:
+        """What a code means to users, and whether preemption could help."""
+        ...
+
+
+@runtime_checkable
+class CountedScorePlugin(Protocol):
+    """PreScore, Score and NormalizeScore of a plugin that compares the nodes that are left."""
+
+    def score_feasible(
+        self, state: CycleState, pod: PodInfo, nodes: NodeTable, feasible: Mask
+    ) -> Ints | None:
+        """0 to MAX_NODE_SCORE for every row that is feasible, anything for the others; None:
+        all are alike."""
         ...
 
 

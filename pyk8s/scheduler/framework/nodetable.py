@@ -184,8 +184,9 @@ class NodeTable:
         self.pod_count[row] += by
         for name, amount in info.requests.items():
             if amount:
-                line = self.resources.get(name)
-                self.requested[self.resource(name) if line is None else line, row] += by * amount
+                # First the line: a new one makes `requested` another array.
+                line = self.resource(name)
+                self.requested[line, row] += by * amount
         self.non_zero[CPU, row] += by * info.non_zero[CPU]
         self.non_zero[MEMORY, row] += by * info.non_zero[MEMORY]
         for port in info.ports:

@@ -107,4 +107,7 @@ def _signature(pod: Object, spec: Mapping[str, Any]) -> bytes:
     if "resize" in status or status.get("containerStatuses"):
         parts["status"] = metadata.get("uid")
     parts["own"] = [metadata.get("namespace"), sorted((metadata.get("labels") or {}).items())]
+    if (owner := meta.controller_of(pod)) is not None:
+        # Default constraints spread what one owner selects.
+        parts["owner"] = [owner["kind"], owner["name"]]
     return codec.encode_json(parts)

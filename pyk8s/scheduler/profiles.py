@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which plugins a profile has, in what order, with what weights: `default_plugins.go`.
+
+What is not built yet of its list: ImageLocality, the plugins of volumes, DynamicResources.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pyk8s.scheduler import placement, queue
+from pyk8s.scheduler.evaluation import Profile
+from pyk8s.scheduler.framework.nodetable import NodeTable
+from pyk8s.scheduler.plugins import counted, noderesources
+from pyk8s.scheduler.plugins import nodes as node_plugins
+from pyk8s.scheduler.podindex import PodIndex
+
+DEFAULT_SCHEDULER = "default-scheduler"
+
+_ANY_NODE = frozenset({queue.NODE_ADDED, queue.NODE_UPDATED})
+_ANY_POD = frozenset({queue.POD_ADDED, queue.POD_UPDATED, queue.POD_DELETED})
+
+# The events after which a plugin may let a pod pass that it rejected.
+RELEVANT: Mapping[str, frozenset[str]] = {
+    "NodeName": _ANY_NODE,
+    "NodeUnschedulable": _ANY_NODE,
+    "TaintToleration": _ANY_NODE,
+    "NodeAffinity": _ANY_NODE,
+    "NodePorts": _ANY_NODE | {queue.POD_DELETED},
+    "NodeResourcesFit": _ANY_NODE | {queue.POD_DELETED},
+    "PodTopologySpread": _ANY_NODE | {queue.NODE_DELETED} | _ANY_POD,
+    "InterPodAffinity": _ANY_NODE | _ANY_POD | {queue.NAMESPACE_CHANGED},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Handle:
+    """What plugins are made with: the shared state of the scheduler, as upstream's Handle."""
+
+    nodes: NodeTable
+    index: PodIndex
+    selectors: counted.DefaultSelector = field(default_factory=counted.NoSelector)
+
+
+def handle_of(nodes: NodeTable) -> Handle:
+    """For a table that is still empty, without services and owners."""
+    return Handle(nodes, placement.follow(nodes))
+
+
+def default_profile(handle: Handle) -> Profile:
+    """In upstream's order, with upstream's weights, what there is of its default plugins."""
+    return Profile(
+        name=DEFAULT_SCHEDULER,
+        plugins=(
+            node_plugins.NodeUnschedulable(),
+            node_plugins.NodeName(),
+            node_plugins.TaintToleration(),
+            node_plugins.NodeAffinity(),
+            node_plugins.NodePorts(),
+            noderesources.Fit(),
+            counted.PodTopologySpread(handle.index, handle.selectors),
+            counted.InterPodAffinity(handle.index),
+            noderesources.BalancedAllocation(),
+        ),
+        weights={
+            "TaintToleration": 3,
+            "NodeAffinity": 2,
+            "PodTopologySpread": 2,
+            "InterPodAffinity": 2,
+        },
+    )
