@@ -114,3 +114,31 @@ def test_lifecycle(namespace: str, controllers: Resource) -> None:
         ]
         controllers.delete_collection(selector)
         workloads.until_seen(events, lambda rc: rc["metadata"]["name"] == name, ["DELETED"])
+
+
+def test_tells_of_a_quota(client: Client, namespace: str, controllers: Resource) -> None:
+    """[sig-apps] ReplicationController should surface a failure condition on a common issue like
+    exceeded quota [Conformance]"""
+    quotas = client.resource("v1", "resourcequotas", namespace)
+    name, labels = "condition-test", {"name": "condition-test"}
+    quotas.create({"metadata": {"name": name}, "spec": {"hard": {"pods": "2"}}})
+    workloads.until(
+        quotas, name, lambda q: q.get("status", {}).get("hard") == {"pods": "2"}, "is in force"
+    )
+    controllers.create(_controller(name, 3, labels))
+
+    def failure(rc: Object) -> Object | None:
+        conditions = rc["status"].get("conditions") or ()
+        return next((c for c in conditions if c["type"] == "ReplicaFailure"), None)
+
+    told = failure(workloads.until(controllers, name, failure, "tells that it cannot"))
+    assert told is not None
+    assert (told["status"], told["reason"]) == ("True", "FailedCreate")
+    assert "exceeded quota" in told["message"]
+    steps.change(controllers, name, lambda rc: rc["spec"].update(replicas=2))
+    workloads.until(
+        controllers,
+        name,
+        lambda rc: failure(rc) is None and count(rc, "readyReplicas") == 2,
+        "is content",
+    )

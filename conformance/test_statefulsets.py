@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""StatefulSets: scale, partitioned updates, collections."""
+"""StatefulSets: scale, partitioned updates, Pods that a node refuses."""
 
 from __future__ import annotations
 
@@ -137,6 +137,35 @@ def test_canary_and_phased_updates(sets: _StatefulSets) -> None:
 def _set_partition(sets: _StatefulSets, number: int) -> None:
     strategy = {"spec": {"updateStrategy": _partition(number)}}
     sets.all.patch("ss2", strategy)
+
+
+def test_recreates_refused_pods(sets: _StatefulSets) -> None:
+    """[sig-apps] StatefulSet Basic StatefulSet functionality [StatefulSetBasic] Should recreate
+    evicted statefulset [Conformance]"""
+    nodes = sets.client.resource("v1", "nodes").list()["items"]
+    node = next(n["metadata"]["name"] for n in nodes if workloads.is_ready(n))
+    ports = [{"hostPort": 21017, "containerPort": 21017, "name": "conflict"}]
+
+    def on_the_port() -> Object:
+        template = workloads.template(LABELS, nodeName=node)
+        template["spec"]["containers"][0]["ports"] = ports
+        return template
+
+    holder = {**on_the_port(), "metadata": {"name": "test-pod"}}
+    sets.pods.create(holder)
+    until(sets.pods, "test-pod", workloads.is_ready, "holds the port")
+    version = sets.pods.list()["metadata"]["resourceVersion"]
+    with sets.pods.watch(version, SELECTOR) as events:
+        # Bound past the scheduler to the node whose port is taken, so that the node refuses it.
+        sets.create("ss", 1, template=on_the_port())
+        first = workloads.until_seen(events, lambda p: p["metadata"]["name"] == "ss-0", ["ADDED"])
+        failed = workloads.until_seen(events, lambda p: p["status"]["phase"] == "Failed")
+        assert failed["metadata"]["uid"] == first["metadata"]["uid"]
+        uid = first["metadata"]["uid"]
+        workloads.until_seen(events, lambda p: p["metadata"]["uid"] == uid, ["DELETED"])
+        workloads.until_seen(events, lambda p: p["metadata"]["uid"] != uid, ["ADDED"])
+    sets.pods.delete("test-pod", body={"gracePeriodSeconds": 0})
+    sets.until_ready("ss", 1)
 
 
 def test_collection(sets: _StatefulSets) -> None:

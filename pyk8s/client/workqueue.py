@@ -55,7 +55,9 @@ class WorkQueue(Generic[K]):
         self._queue: deque[K] = deque()
         self._dirty: set[K] = set()
         self._processing: set[K] = set()
-        self._timers: dict[K, asyncio.TimerHandle] = {}
+        # With its moment, for a loop's handle does not always know it: uvloop makes a plain one of
+        # a delay below its resolution.
+        self._timers: dict[K, tuple[float, asyncio.Handle]] = {}
         self._getters: deque[asyncio.Future[None]] = deque()
         self._shutting_down = False
         self._drained = asyncio.Event()
@@ -89,10 +91,10 @@ class WorkQueue(Generic[K]):
         when = loop.time() + seconds
         waiting = self._timers.get(key)
         if waiting is not None:
-            if waiting.when() <= when:
+            if waiting[0] <= when:
                 return
-            waiting.cancel()
-        self._timers[key] = loop.call_at(when, self._due, key)
+            waiting[1].cancel()
+        self._timers[key] = (when, loop.call_at(when, self._due, key))
 
     def add_rate_limited(self, key: K) -> None:
         """Add the key when the limiter says so; counts one more failure of it."""
@@ -160,7 +162,7 @@ class WorkQueue(Generic[K]):
 
     def shut_down(self) -> None:
         self._shutting_down = True
-        for timer in self._timers.values():
+        for _, timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
         for getter in self._getters:
