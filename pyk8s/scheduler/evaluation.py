@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter, OrderedDict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,6 +50,8 @@ class Evaluation:
     def __init__(self, profile: Profile, pod: PodInfo, nodes: NodeTable) -> None:
         self.state: interface.CycleState = {}
         self.rejected: Status | None = None
+        # Rows that would be feasible but for pods they are promised to, and why they are not.
+        self.taken: Mapping[int, Status] = {}
         self._pod = pod
         self._nodes = nodes
         weights = profile.weights
@@ -133,12 +135,12 @@ class Evaluation:
                 feasible = feasible & (codes == interface.FITS)
         self._feasible = feasible
 
-    def best(self, excluded: Collection[int] = ()) -> int:
+    def best(self) -> int:
         """A row with the highest score, any of those that have it; -1 where none fits."""
         feasible = self._feasible
-        if excluded:
+        if self.taken:
             feasible = feasible.copy()
-            feasible[[*excluded]] = False
+            feasible[[*self.taken]] = False
         total = self._total
         if feasible is not self._alone:
             total = np.where(feasible, total, -1)
@@ -175,7 +177,10 @@ class Evaluation:
         return None
 
     def rejections(self) -> Iterator[tuple[Status, NDArray[np.intp]]]:
-        """Why nodes do not fit, by the first plugin that says so, and which nodes."""
+        """Why nodes do not fit, by the first plugin that says so, and which nodes. None for a
+        pod that was rejected as such."""
+        if self.rejected is not None:
+            return
         left = self._nodes.is_node.copy()
         for codes, plugin in zip(self._codes, self._filters, strict=True):
             failing = left & (codes != interface.FITS)
@@ -184,6 +189,8 @@ class Evaluation:
                 rows = np.flatnonzero(failing & (codes == code))
                 yield Status(status.code, status.reasons, plugin.name), rows
             left &= ~failing
+        for row, status in self.taken.items():
+            yield status, np.array([row], np.intp)
 
     def diagnosis(self) -> Diagnosis:
         count = self._nodes.node_count
