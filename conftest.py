@@ -46,3 +46,12 @@ def _running(*flags: str) -> Iterator[ControlPlane]:
     yield plane
     status, _ = plane.stop()
     assert status == 0
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Virtual time needs a loop of its own: while others wait there for real time, it stands
+    still."""
+    for item in items:
+        if item.get_closest_marker("looptime") is not None:
+            item.add_marker(pytest.mark.asyncio(loop_scope="function"), append=False)

@@ -81,8 +81,14 @@ def strict_error(messages: list[str]) -> str:
     return _PREFIX + "unmarshal errors:\n  " + "\n  ".join(messages)
 
 
+# libyaml's own bound, which the scanner may meet before the first bracket becomes an event.
+_TOO_DEEP = "exceeded maximum nesting depth"
+
+
 def _syntax_error(error: yaml.MarkedYAMLError) -> str:
     """Worded as go-yaml does, which counts lines from 0 except in scanner errors."""
+    if error.problem == _TOO_DEEP:
+        return f"exceeded max depth of {codec.NESTING_MAX}"
     line = 0
     if error.problem_mark is not None and error.problem_mark.line:
         line = error.problem_mark.line + isinstance(error, yaml.scanner.ScannerError)

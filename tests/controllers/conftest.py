@@ -17,9 +17,36 @@ from pyk8s.client.client import Client
 _namespaces = itertools.count(1)
 
 
+@pytest.fixture(scope="session")
+def nodeless_plane() -> Iterator[ControlPlane]:
+    """Controllers without nodes and scheduler, for tests that say themselves what runs."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("KUBE_CACHE_MUTATION_DETECTOR", "true")
+        plane = ControlPlane(
+            "--ephemeral", "--secure-port=0", "--components=apiserver,controller-manager"
+        )
+        yield plane
+        log = plane.kubeconfig.with_name("controller-manager.log").read_text()
+        assert "CacheMutated" not in log
+        assert plane.stop()[0] == 0
+
+
 @pytest.fixture
-async def client(cluster: ControlPlane) -> AsyncIterator[Client]:
-    connection = rest.RESTClient(kubeconfig.load(str(cluster.kubeconfig)), qps=0)
+def nodeless() -> None:
+    """Asked for by tests that say themselves what becomes of Pods, as `kubelet` is."""
+
+
+@pytest.fixture
+def plane(request: pytest.FixtureRequest) -> ControlPlane:
+    """A whole cluster, or one without nodes for a test that stands in for them."""
+    stands_in = {"kubelet", "nodeless"} & {*request.fixturenames}
+    found: ControlPlane = request.getfixturevalue("nodeless_plane" if stands_in else "cluster")
+    return found
+
+
+@pytest.fixture
+async def client(plane: ControlPlane) -> AsyncIterator[Client]:
+    connection = rest.RESTClient(kubeconfig.load(str(plane.kubeconfig)), qps=0)
     yield Client(connection)
     await connection.close()
 

@@ -207,12 +207,12 @@ async def test_everything_goes_with_it(world: World, kubelet: Kubelet) -> None:
 
 
 async def test_kubectl_rollout(
-    world: World, kubelet: Kubelet, cluster: ControlPlane, tmp_path
+    world: World, kubelet: Kubelet, plane: ControlPlane, tmp_path
 ) -> None:
     """status, history, restart, undo and scale end by themselves."""
     import asyncio
 
-    kubectl = Kubectl(cluster.kubeconfig, tmp_path, world.namespace)
+    kubectl = Kubectl(plane.kubeconfig, tmp_path, world.namespace)
 
     async def run(*arguments: str) -> str:
         done = await asyncio.to_thread(kubectl, *arguments)

@@ -17,6 +17,8 @@ from pyk8s.controllers.endpointslice import slices
 
 Object = dict[str, Any]
 
+pytestmark = pytest.mark.usefixtures("nodeless")
+
 
 async def run_pod(world: World, name: str, ip: str, ready: str = "True") -> None:
     """A pod of app web, with a named port, at this address."""

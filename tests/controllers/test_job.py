@@ -19,6 +19,8 @@ from pyk8s.controllers.job import backoff, conditions, failures, indexes
 
 Object = dict[str, Any]
 
+pytestmark = pytest.mark.usefixtures("nodeless")
+
 
 def job(name: str, **spec: Any) -> Object:
     pod = {**objects.pod(name)["spec"], "restartPolicy": "Never"}
@@ -58,7 +60,7 @@ def reasons(found: Object) -> dict[str, str]:
     return {c["type"]: c.get("reason", "") for c in found["status"]["conditions"]}
 
 
-async def test_completes(world: World, cluster: ControlPlane, tmp_path: Path) -> None:
+async def test_completes(world: World, plane: ControlPlane, tmp_path: Path) -> None:
     """As many at once as asked for; complete when so many succeeded, and kubectl waits for it."""
     await world.create(resources.JOBS, job("a", completions=3, parallelism=2))
     for pod in await until_pods(world, 2):
@@ -70,7 +72,7 @@ async def test_completes(world: World, cluster: ControlPlane, tmp_path: Path) ->
     assert found["status"]["succeeded"] == 3
     assert found["status"]["uncountedTerminatedPods"] == {}
     assert reasons(found) == dict.fromkeys(["SuccessCriteriaMet", "Complete"], "CompletionsReached")
-    own = Kubectl(cluster.kubeconfig, tmp_path, world.namespace)
+    own = Kubectl(plane.kubeconfig, tmp_path, world.namespace)
     own("wait", "--for=condition=complete", "job/a", "--timeout=20s")
     assert own("get", "job", "a").words[1][:3] == ["a", "Complete", "3/3"]
     assert not any(map(meta.finalizers, await world.list(resources.PODS)))
