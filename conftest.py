@@ -30,11 +30,12 @@ def control_plane() -> Iterator[ControlPlane]:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[ControlPlane]:
-    """`pyk8s up --ephemeral` with everything that lives on an API server. Its controllers make
+    """`pyk8s up --ephemeral` with everything that lives on an API server, and two nodes, without
+    which some questions cannot be asked. Its controllers make
     sure that none of them changes what they share, and none has fallen by the end."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("KUBE_CACHE_MUTATION_DETECTOR", "true")
-        for plane in _running():
+        for plane in _running("--nodes=2"):
             yield plane
             log = plane.kubeconfig.with_name("controller-manager.log").read_text()
             assert "CacheMutated" not in log
