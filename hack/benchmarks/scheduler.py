@@ -12,7 +12,6 @@ bound (or promised a node). CPU seconds are this process's, whatever else the ma
 from __future__ import annotations
 
 import argparse
-import asyncio
 import itertools
 import json
 import time

@@ -58,11 +58,19 @@ class Evaluation:
         self._filters = self._active(profile, interface.PreFilterPlugin, _FILTERS)
         self._scores = self._active(profile, interface.PreScorePlugin, (interface.ScorePlugin,))
         self._weights = [weights.get(plugin.name, 1) for plugin in self._scores]
-        self._counted = [
+        # Sorted once: to ask a protocol whether a plugin is of it costs more than most plugins.
+        self._counted: list[tuple[int, Any]] = [
             (place, plugin)
             for place, plugin in enumerate(self._filters)
             if isinstance(plugin, interface.CountedFilterPlugin)
         ]
+        self._judging: list[tuple[int, Any]] = [
+            (place, plugin)
+            for place, plugin in enumerate(self._filters)
+            if isinstance(plugin, interface.FilterPlugin)
+        ]
+        self._normalizing = [isinstance(each, interface.NormalizeScore) for each in self._scores]
+        self.is_counted = False
         self._compared = [
             (plugin, weights.get(plugin.name, 1))
             for plugin in profile.having(interface.CountedScorePlugin)
@@ -109,16 +117,17 @@ class Evaluation:
         """What each node is by itself."""
         nodes, pod = self._nodes, self._pod
         feasible = nodes.is_node[rows].copy()
-        for codes, plugin in zip(self._codes, self._filters, strict=True):
-            if isinstance(plugin, interface.FilterPlugin):
-                codes[rows] = found = plugin.filter(self.state, pod, nodes, rows)
-                feasible &= found == interface.FITS
+        for place, plugin in self._judging:
+            found = plugin.filter(self.state, pod, nodes, rows)
+            self._codes[place, rows] = found
+            feasible &= found == interface.FITS
         self._alone[rows] = feasible
         total = np.zeros(feasible.shape, np.int64)
         normalized = []
-        for raw, plugin, weight in zip(self._raw, self._scores, self._weights, strict=True):
+        for place, plugin in enumerate(self._scores):
+            raw, weight = self._raw[place], self._weights[place]
             raw[rows] = scores = plugin.score(self.state, pod, nodes, rows)
-            if isinstance(plugin, interface.NormalizeScore):
+            if self._normalizing[place]:
                 normalized.append((raw, plugin, weight))
             else:
                 total += weight * scores
@@ -128,10 +137,12 @@ class Evaluation:
     def _count(self) -> None:
         """What each node is beside the others."""
         feasible = self._alone
+        self.is_counted = False
         for place, plugin in self._counted:
             codes = plugin.count(self.state, self._pod, self._nodes)
             self._codes[place] = interface.FITS if codes is None else codes
             if codes is not None:
+                self.is_counted = True
                 feasible = feasible & (codes == interface.FITS)
         self._feasible = feasible
 
@@ -165,14 +176,16 @@ class Evaluation:
     def rejection_at(self, row: int) -> Status | None:
         """One row judged by the table as it is at this moment; what is kept stays as it was."""
         rows = np.array([row], np.intp)
-        for plugin in self._filters:
-            if isinstance(plugin, interface.CountedFilterPlugin):
-                codes = plugin.count(self.state, self._pod, self._nodes)
-                code = interface.FITS if codes is None else int(codes[row])
-            else:
-                code = int(plugin.filter(self.state, self._pod, self._nodes, rows)[0])
+        for _, plugin in self._judging:
+            code = int(plugin.filter(self.state, self._pod, self._nodes, rows)[0])
             if code != interface.FITS:
                 status: Status = plugin.rejection(self.state, code)
+                return Status(status.code, status.reasons, plugin.name)
+        for _, plugin in self._counted:
+            codes = plugin.count(self.state, self._pod, self._nodes)
+            code = interface.FITS if codes is None else int(codes[row])
+            if code != interface.FITS:
+                status = plugin.rejection(self.state, code)
                 return Status(status.code, status.reasons, plugin.name)
         return None
 

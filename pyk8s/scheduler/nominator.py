@@ -71,10 +71,11 @@ class Nominator:
 
     @contextmanager
     def _placed(self, pods: list[PodInfo], node: str) -> Iterator[None]:
-        for each in pods:
-            self._nodes.add_pod(each, node)
-        try:
-            yield
-        finally:
+        with self._nodes.supposing():
             for each in pods:
-                self._nodes.remove_pod(each.uid)
+                self._nodes.add_pod(each, node)
+            try:
+                yield
+            finally:
+                for each in pods:
+                    self._nodes.remove_pod(each.uid)

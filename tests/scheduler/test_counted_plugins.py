@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plain import interpodaffinity, noderesources, nodes, podtopologyspread, strategies
 from plain.cluster import Cluster, Object, name
@@ -180,7 +180,7 @@ def is_feasible(cluster: Cluster, pod: Object, on: Object) -> bool:
     )
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.one_of(
         strategies.spread_cases(),

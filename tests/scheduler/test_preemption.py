@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from plain import strategies
 from plain.cluster import Cluster, Object, name
@@ -175,7 +175,7 @@ def test_empty_candidate_is_the_cheapest() -> None:
     assert best_of([Candidate(1, (victim,), 0), Candidate(2, (), 0)]).row == 2
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(strategies.clusters(), strategies.pods("incoming"), st.data())
 def test_the_victims_are_enough(cluster: Cluster, incoming: Object, data: st.DataObject) -> None:
     """Without the victims the pod fits the promised node by the plain rules, and with any one of

@@ -94,7 +94,10 @@ class CountedScorePlugin(Protocol):
 
 
 class Judged(Protocol):
-    """A pod for which no row was found."""
+    """A pod for which no row was found. `is_counted`: what other rows hold keeps it from some."""
+
+    @property
+    def is_counted(self) -> bool: ...
 
     def rejections(self) -> Iterator[tuple[Status, NDArray[np.intp]]]:
         """Why rows do not fit, by the first plugin that says so, and which rows."""

@@ -8,10 +8,11 @@ scheduler.
 
 from __future__ import annotations
 
+import functools
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pyk8s.apimachinery import labels, meta
 from pyk8s.apimachinery.gvk import Object
@@ -28,17 +29,46 @@ DISRUPTION_TARGET, BY_SCHEDULER = "DisruptionTarget", "PreemptionByScheduler"
 # DefaultPreemptionArgs' defaults: so many candidates are enough to choose from.
 _CANDIDATES_PERCENT = 10
 _CANDIDATES_LEAST = 100
+_KEPT_MAX = 16
 # Makes every priority positive, so that fewer pods weigh less.
 _PRIORITY_OFFSET = 2**31
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Candidate:
-    """`victims`, the most important first, would make room; so many `violations` of budgets."""
+    """`victims`, the most important first, would make room; so many `violations` of budgets.
+    The least `cost` is best."""
 
     row: int
     victims: tuple[PodInfo, ...]
     violations: int
+
+    @functools.cached_property
+    def cost(self) -> tuple[int, int, int, int]:
+        highest = self.victims[0].priority if self.victims else -_PRIORITY_OFFSET
+        total = sum(victim.priority + _PRIORITY_OFFSET for victim in self.victims)
+        return (self.violations, highest, total, len(self.victims))
+
+
+_DryRun = Candidate | tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _DryRuns:
+    """What came out for pods of one signature, by row, as long as the row does not change."""
+
+    position: int
+    budgets: tuple[str, ...]
+    by_row: dict[int, _DryRun] = field(default_factory=dict)
+
+    def catch_up(self, nodes: NodeTable) -> None:
+        rows = nodes.changed_since(self.position)
+        if isinstance(rows, slice):
+            self.by_row.clear()
+        else:
+            for row in rows:
+                self.by_row.pop(int(row), None)
+        self.position = nodes.position
 
 
 class DefaultPreemption:
@@ -52,6 +82,7 @@ class DefaultPreemption:
         self._nodes = nodes
         self._nominator = nominator
         self._budgets = budgets
+        self._kept: dict[bytes, _DryRuns] = {}
 
     def post_filter(self, pod: PodInfo, judged: Judged) -> PostFilterResult:
         rejected = {int(row): status for status, rows in judged.rejections() for row in rows}
@@ -89,10 +120,16 @@ class DefaultPreemption:
     ) -> list[Candidate]:
         wanted = max(len(rows) * _CANDIDATES_PERCENT // 100, _CANDIDATES_LEAST)
         begin = random.randrange(len(rows)) if rows else 0
-        budgets = [_Budget.of(each) for each in self._budgets()]
+        listed = self._budgets()
+        budgets = [_Budget.of(each) for each in listed]
+        kept = self._dry_runs(pod, judged, tuple(map(meta.resource_version, listed)))
         found: list[Candidate] = []
         for row in (*rows[begin:], *rows[:begin]):
-            result = self._dry_run(pod, judged, row, budgets)
+            result = kept.by_row.get(row)
+            if result is None or self._nominator.on(self._nodes.names[row]):
+                with self._nodes.supposing():
+                    result = self._dry_run(pod, judged, row, budgets)
+                kept.by_row[row] = result
             if isinstance(result, Candidate):
                 found.append(result)
                 if len(found) >= wanted and not all(each.violations for each in found):
@@ -101,9 +138,19 @@ class DefaultPreemption:
                 reasons.update(result)
         return found
 
+    def _dry_runs(self, pod: PodInfo, judged: Judged, budgets: tuple[str, ...]) -> _DryRuns:
+        kept = self._kept.get(pod.signature)
+        if kept is None or kept.budgets != budgets or judged.is_counted:
+            # What depends on other rows is looked at anew each time.
+            kept = self._kept[pod.signature] = _DryRuns(self._nodes.position, budgets)
+            if len(self._kept) > _KEPT_MAX:
+                del self._kept[next(iter(self._kept))]
+        kept.catch_up(self._nodes)
+        return kept
+
     def _dry_run(
         self, pod: PodInfo, judged: Judged, row: int, budgets: Sequence[_Budget]
-    ) -> Candidate | tuple[str, ...]:
+    ) -> _DryRun:
         """The least that has to go, or why nothing helps."""
         nodes, node = self._nodes, self._nodes.names[row]
         lower = [each for each in nodes.pods[row].values() if each.priority < pod.priority]
@@ -154,13 +201,8 @@ def best_of(candidates: Sequence[Candidate]) -> Candidate:
     """Upstream's pickOneNodeForPreemption: fewest violations, then the least important victims,
     then the fewest, then those that started last."""
 
-    def cost(each: Candidate) -> tuple[int, int, int, int]:
-        highest = each.victims[0].priority if each.victims else -_PRIORITY_OFFSET
-        total = sum(victim.priority + _PRIORITY_OFFSET for victim in each.victims)
-        return (each.violations, highest, total, len(each.victims))
-
-    least = min(map(cost, candidates))
-    return max((each for each in candidates if cost(each) == least), key=_earliest_start)
+    least = min(each.cost for each in candidates)
+    return max((each for each in candidates if each.cost == least), key=_earliest_start)
 
 
 def _earliest_start(candidate: Candidate) -> str:
