@@ -30,9 +30,9 @@ def control_plane() -> Iterator[ControlPlane]:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[ControlPlane]:
-    """`pyk8s up --ephemeral` with everything that lives on an API server, and two nodes, without
-    which some questions cannot be asked. Its controllers make
-    sure that none of them changes what they share, and none has fallen by the end."""
+    """`pyk8s up --ephemeral` with everything that lives on an API server, and two nodes, for what
+    is about more than one. Its controllers make sure that none of them changes what they share,
+    and none has fallen by the end."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("KUBE_CACHE_MUTATION_DETECTOR", "true")
         for plane in _running("--nodes=2"):

@@ -9,6 +9,7 @@ import sys
 # What there is, and what it measures.
 BENCHMARKS = {
     "api": "an API server under load: creates, gets, lists, patches, watch fan-out",
+    "cluster": "nodes, pods and a Deployment under `pyk8s up`, then all of it at rest",
     "storage": "the watch cache over etcd, without HTTP",
     "cost": "memory, start and idle CPU of an API server with many objects",
     "validation": "defaulting and validation in the create of one Pod",

@@ -9,7 +9,7 @@ and may only refuse. A plugin reads other objects through the registry it is giv
     interface   what a plugin sees, and the chain
     objects     what plugins know of other objects: the watch cache, decoded once
 
-NamespaceLifecycle, Priority, DefaultTolerationSeconds and RuntimeClass are built. Of those that
-are on by default upstream the others are not, so nothing enforces a ResourceQuota or LimitRange
-yet, and no Pod is given a ServiceAccount's token.
+NamespaceLifecycle, Priority, DefaultTolerationSeconds, RuntimeClass and ResourceQuota are built.
+Of those that are on by default upstream the others are not, so nothing enforces a LimitRange yet,
+and no Pod is given a ServiceAccount's token.
 """

@@ -15,7 +15,9 @@ from pyk8s.admission.defaulttolerationseconds import DEFAULT_SECONDS, DefaultTol
 from pyk8s.admission.lifecycle import NAMESPACES, NamespaceLifecycle
 from pyk8s.admission.objects import ObjectsOf
 from pyk8s.admission.priority import PRIORITY_CLASSES, Priority
+from pyk8s.admission.resourcequota import RESOURCE_QUOTAS, ResourceQuota, Rewrite
 from pyk8s.admission.runtimeclass import RUNTIME_CLASSES, RuntimeClass
+from pyk8s.admission.storageobjectinuse import StorageObjectInUseProtection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +25,7 @@ class Dependencies:
     """What plugins are made with."""
 
     objects_of: ObjectsOf
+    rewrite_quota: Rewrite
     not_ready_toleration_seconds: int = DEFAULT_SECONDS
     unreachable_toleration_seconds: int = DEFAULT_SECONDS
 
@@ -45,7 +48,12 @@ _ORDERED: dict[str, _Make] = {
     "NamespaceLifecycle": lambda given: NamespaceLifecycle(given.objects_of(NAMESPACES).get),
     "Priority": lambda given: Priority(given.objects_of(PRIORITY_CLASSES)),
     "DefaultTolerationSeconds": _default_toleration_seconds,
+    "StorageObjectInUseProtection": lambda given: StorageObjectInUseProtection(),
     "RuntimeClass": lambda given: RuntimeClass(given.objects_of(RUNTIME_CLASSES)),
+    # The last, so that nothing is charged that another refuses.
+    "ResourceQuota": lambda given: ResourceQuota(
+        given.objects_of(RESOURCE_QUOTAS), given.rewrite_quota
+    ),
 }
 
 

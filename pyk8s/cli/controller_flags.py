@@ -61,6 +61,16 @@ _FLAGS: tuple[tuple[str, Callable[[str], Any], str, str], ...] = (
     ("mirroring-max-endpoints-per-subset", flags.positive, "N", "mirrored of custom Endpoints"),
     ("service-load-balancer-range", flags.ip_range, "CIDRS",
      "addresses for Services of type LoadBalancer; without it they stay pending"),
+    ("horizontal-pod-autoscaler-sync-period", _seconds, "DURATION",
+     "how often a workload is looked at"),
+    ("horizontal-pod-autoscaler-downscale-stabilization", _seconds, "DURATION",
+     "how long a higher recommendation holds"),
+    ("horizontal-pod-autoscaler-tolerance", _rate, "SHARE",
+     "by how much use may differ from the target"),
+    ("horizontal-pod-autoscaler-cpu-initialization-period", _seconds, "DURATION",
+     "how long after its start a pod may not be judged by its use of CPU"),
+    ("horizontal-pod-autoscaler-initial-readiness-delay", _seconds, "DURATION",
+     "how long after its start a pod counts as never ready"),
 )  # fmt: skip
 
 

@@ -318,6 +318,7 @@ class ControlPlane:
             "--service-cluster-ip-range": DEFAULT_SERVICE_CLUSTER_IP_RANGE,
             "--service-account-key-file": files.service_account_public_key,
             "--service-account-signing-key-file": files.service_account_key,
+            "--disable-admission-plugins": ",".join(_unserved_plugins(self.options.components)),
         }
         return [f"{flag}={value}" for flag, value in named.items() if value]
 
@@ -413,6 +414,12 @@ async def _is_ready(address: tuple[str, int], ca_file: Path) -> bool:
         writer.close()
         with contextlib.suppress(OSError, ssl.SSLError):
             await writer.wait_closed()
+
+
+def _unserved_plugins(components: Sequence[str]) -> tuple[str, ...]:
+    """Those that put on what a component takes off again that does not run here: without
+    controllers no claim or volume could ever be removed."""
+    return () if "controller-manager" in components else ("StorageObjectInUseProtection",)
 
 
 def _kubeconfig_path(options: UpOptions, directory: Path) -> Path:

@@ -72,6 +72,18 @@ class _Similar:
     last_at: float = 0.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where an event comes from and what part of the object it is about: `host` in place of the
+    recorder's own, `field_path` as `spec.containers{name}`."""
+
+    host: str = ""
+    field_path: str = ""
+
+
+_NO_ORIGIN = Origin()
+
+
 class EventRecorder:
     """Records events of one component. `event` never waits; `run` sends, until cancelled."""
 
@@ -83,20 +95,31 @@ class EventRecorder:
         self._spam: _Recent[backoff.TokenBucket] = _Recent()
         self._similar: _Recent[_Similar] = _Recent()
         self._written: _Recent[Object] = _Recent()
+        self._dropped = 0
 
-    def event(self, obj: Object, type: str, reason: str, message: str) -> None:
+    def event(
+        self, obj: Object, type: str, reason: str, message: str, origin: Origin = _NO_ORIGIN
+    ) -> None:
         """`type` is Normal or Warning, `reason` a short CamelCase word, `message` a sentence."""
-        event = self._make(obj, type, reason, message[:_MESSAGE_MAX])
-        if not self._allowed(event):
+        if self._queue.full():
+            _log.debug("event dropped, too many: reason=%s message=%s", reason, message)
+            self._dropped += 1
             return
-        try:
+        event = self._make(obj, type, reason, message[:_MESSAGE_MAX])
+        concerned, source = event["involvedObject"], event["source"]
+        if origin.field_path:
+            concerned["fieldPath"] = origin.field_path
+        if origin.host:
+            source["host"] = event["reportingInstance"] = origin.host
+        if self._allowed(event):
             self._queue.put_nowait(event)
-        except asyncio.QueueFull:
-            _log.warning("event dropped, too many: reason=%s message=%s", reason, message)
 
     async def run(self) -> None:
         while True:
             event = await self._queue.get()
+            if self._dropped and self._queue.empty():
+                _log.warning("events dropped, too many at once: count=%s", self._dropped)
+                self._dropped = 0
             for _ in range(_TRIES_MAX):
                 if await self._write(event):
                     break
@@ -165,7 +188,7 @@ class EventRecorder:
         elif event["message"] not in similar.messages:
             event["message"] = _COMBINED + event["message"]
             return group
-        return (*group, event["message"])
+        return (*group, event["involvedObject"].get("fieldPath", ""), event["message"])
 
     async def _write(self, event: Object) -> bool:
         """False when it is worth another try."""
@@ -203,4 +226,5 @@ class EventRecorder:
 def _about(event: Object) -> tuple[str, ...]:
     concerned = event["involvedObject"]
     keys = ("kind", "namespace", "name", "uid", "apiVersion")
-    return (event["reportingComponent"], *(concerned.get(key, "") for key in keys))
+    source = (event["reportingComponent"], event["reportingInstance"])
+    return (*source, *(concerned.get(key, "") for key in keys))

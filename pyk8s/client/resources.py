@@ -34,9 +34,15 @@ DEPLOYMENTS = _apps("deployments")
 REPLICA_SETS = _apps("replicasets")
 STATEFUL_SETS = _apps("statefulsets")
 
+HORIZONTAL_POD_AUTOSCALERS = GroupVersionResource("autoscaling", "v2", "horizontalpodautoscalers")
+
 CRON_JOBS = GroupVersionResource("batch", "v1", "cronjobs")
 JOBS = GroupVersionResource("batch", "v1", "jobs")
 
 ENDPOINT_SLICES = GroupVersionResource("discovery.k8s.io", "v1", "endpointslices")
 LEASES = GroupVersionResource("coordination.k8s.io", "v1", "leases")
+CSI_DRIVERS = GroupVersionResource("storage.k8s.io", "v1", "csidrivers")
+CSI_NODES = GroupVersionResource("storage.k8s.io", "v1", "csinodes")
+CSI_STORAGE_CAPACITIES = GroupVersionResource("storage.k8s.io", "v1", "csistoragecapacities")
+STORAGE_CLASSES = GroupVersionResource("storage.k8s.io", "v1", "storageclasses")
 POD_DISRUPTION_BUDGETS = GroupVersionResource("policy", "v1", "poddisruptionbudgets")

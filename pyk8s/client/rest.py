@@ -125,7 +125,7 @@ class RESTClient:
     ) -> None:
         self.config = config
         self._limiter = backoff.TokenBucket(qps, burst)
-        self._user_agent = user_agent or f"pyk8s/{pyk8s.__version__}"
+        self.user_agent = user_agent or f"pyk8s/{pyk8s.__version__}"
         self._pool = pool or _Pool(_new_session(config), asyncio.Semaphore(_REQUESTS_AT_ONCE))
         self._owns_pool = pool is None
 
@@ -173,7 +173,7 @@ class RESTClient:
         raise AssertionError("the last attempt returns or raises")
 
     async def _attempt(self, request: Request) -> aiohttp.ClientResponse:
-        headers = {"Accept": request.accept, "User-Agent": self._user_agent}
+        headers = {"Accept": request.accept, "User-Agent": self.user_agent}
         if request.body is not None:
             headers["Content-Type"] = request.content_type
         if authorization := self.config.credentials.header():

@@ -17,6 +17,11 @@ from pyk8s.client.workqueue import K, ShutDown, WorkQueue
 _log = logging.getLogger(__name__)
 
 
+class Irreconcilable(Exception):
+    """An object that does not allow what is to be done: no mistake of the program's, and told in
+    one line like the refusals of the API server."""
+
+
 async def work(
     queue: WorkQueue[K],
     reconcile: Callable[[K], Awaitable[None]],
@@ -35,7 +40,7 @@ async def work(
             return
         try:
             await reconcile(key)
-        except (errors.StatusError, rest.ServerUnreachable) as error:
+        except (errors.StatusError, rest.ServerUnreachable, Irreconcilable) as error:
             queue.add_rate_limited(key)
             (failed or _tell_log)(key, error)
         except Exception as error:

@@ -4,6 +4,8 @@
     nodeaffinity   which nodes a selector, a pod's required and its preferred affinity name
     taints         which taints of a node a pod's tolerations leave standing
     podrequests    what a pod asks for and may use as a whole, and its quality of service
+    quota          what an object takes of a ResourceQuota, and which quotas it is counted by
+    volumes        which PersistentVolume goes with which claim, and a pod's claims
 
 Mirrors `k8s.io/component-helpers` and what kubelet and scheduler share beside it. Here belongs a
 rule on which two components must agree. What one component alone decides stays with it, as do

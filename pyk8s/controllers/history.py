@@ -17,6 +17,7 @@ from pyk8s.apimachinery.gvk import GroupVersionResource, Object
 from pyk8s.client import resources
 from pyk8s.client.client import Client, DeleteOptions
 from pyk8s.client.informer import SharedInformer
+from pyk8s.client.worker import Irreconcilable
 from pyk8s.controllers import pods
 from pyk8s.controllers.adoption import Claimer
 
@@ -30,7 +31,7 @@ _PREFIX_MAX = 223
 _SAFE = b"bcdfghjklmnpqrstvwxz2456789"
 
 
-class NoTemplate(Exception):
+class NoTemplate(Irreconcilable):
     """A ControllerRevision that does not hold a Pod template: not of our making."""
 
 

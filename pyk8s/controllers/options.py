@@ -32,3 +32,8 @@ class Options:
     max_endpoints_per_slice: int = 100
     mirroring_max_endpoints_per_subset: int = 1000
     service_load_balancer_range: str = ""
+    horizontal_pod_autoscaler_sync_period: float = 15.0
+    horizontal_pod_autoscaler_downscale_stabilization: float = 300.0
+    horizontal_pod_autoscaler_tolerance: float = 0.1
+    horizontal_pod_autoscaler_cpu_initialization_period: float = 300.0
+    horizontal_pod_autoscaler_initial_readiness_delay: float = 30.0

@@ -10,8 +10,10 @@ from pyk8s.controllers.clusterroleaggregation.controller import (
     ClusterRoleAggregationController,
 )
 from pyk8s.controllers.controller import Controller
+from pyk8s.controllers.cronjob.controller import CronJobController
 from pyk8s.controllers.daemonset.controller import DaemonSetController
 from pyk8s.controllers.deployment.controller import DeploymentController
+from pyk8s.controllers.disruption.controller import DisruptionController
 from pyk8s.controllers.endpoints.controller import EndpointsController
 from pyk8s.controllers.endpointslice.controller import EndpointSliceController
 from pyk8s.controllers.endpointslicemirroring.controller import EndpointSliceMirroringController
@@ -19,11 +21,20 @@ from pyk8s.controllers.garbagecollector.controller import GarbageCollector
 from pyk8s.controllers.job.controller import JobController
 from pyk8s.controllers.namespace.controller import NamespaceController
 from pyk8s.controllers.nodelifecycle.controller import NodeLifecycleController
+from pyk8s.controllers.persistentvolume.controller import PersistentVolumeBinder
+from pyk8s.controllers.persistentvolume.ephemeral import EphemeralVolumeController
+from pyk8s.controllers.persistentvolume.expand import PersistentVolumeExpander
+from pyk8s.controllers.persistentvolume.protection import (
+    ClaimProtectionController,
+    VolumeProtectionController,
+)
+from pyk8s.controllers.podautoscaler.controller import HorizontalPodAutoscalerController
 from pyk8s.controllers.podgc.controller import PodGarbageCollector
 from pyk8s.controllers.replicaset.controller import (
     ReplicaSetController,
     ReplicationControllerController,
 )
+from pyk8s.controllers.resourcequota.controller import ResourceQuotaController
 from pyk8s.controllers.serviceaccount.accounts import ServiceAccountController
 from pyk8s.controllers.serviceaccount.root_ca import RootCAPublisher
 from pyk8s.controllers.statefulset.controller import StatefulSetController
@@ -38,6 +49,7 @@ CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
         NamespaceController,
         ServiceAccountController,
         RootCAPublisher,
+        ResourceQuotaController,
         EndpointsController,
         EndpointSliceController,
         EndpointSliceMirroringController,
@@ -48,11 +60,19 @@ CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
         DaemonSetController,
         ClusterRoleAggregationController,
         JobController,
+        CronJobController,
         TTLAfterFinishedController,
+        HorizontalPodAutoscalerController,
         NodeLifecycleController,
         TaintEvictionController,
         PodGarbageCollector,
         TTLController,
+        DisruptionController,
+        PersistentVolumeBinder,
+        PersistentVolumeExpander,
+        ClaimProtectionController,
+        VolumeProtectionController,
+        EphemeralVolumeController,
         GarbageCollector,
     )
 }

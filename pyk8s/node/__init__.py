@@ -2,7 +2,8 @@
 """Nodes: what a kubelet does for the Pods that are bound to it, and the runtimes beneath.
 
     Node, Lease  <- nodes.NodeKeeper      registration, status, heartbeats
-    bound Pods   -> kubelet.Kubelet -> runtime.Runtime
+    bound Pods   -> kubelet.Kubelet: admission (pure), or adoption of what ran before
+                     |-> containers.ContainerKeeper -> runtime.Runtime
                      '-> status of the Pod (podstatus, pure), DELETE at the end
 
 Many nodes live in one process, behind one watch of Pods. Here belongs what a node does by itself;
@@ -14,4 +15,6 @@ Annotations of a Pod steer the simulation; `CONTAINER.simulation.pyk8s.io/...` i
 
     simulation.pyk8s.io/exit-code   what its containers exit with
     simulation.pyk8s.io/duration    after how long they do so, as 1m30s; 0s if only a code is given
+    simulation.pyk8s.io/ready       "false" while they are to run and not be ready
+    simulation.pyk8s.io/image-pull-error   what pulling their images fails with
 """

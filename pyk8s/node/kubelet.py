@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Takes each bound Pod from Pending to its end: one worker per pod at a time, level-based.
 
-    watch of bound Pods -> uid into WorkQueue -> sync: runtime first, then the status if it changed
-                                  ^-- when a container ends or a back-off is over
+    watch of bound Pods -> uid into WorkQueue -> sync: admit or adopt, containers, then the status
+                                  ^-- when a container ends or a back-off is over    if it changed
 
-Mirrors what `pkg/kubelet` does in pod_workers, kuberuntime's computePodActions and status_manager.
+Mirrors what `pkg/kubelet` does in pod_workers and status_manager.
 """
 
 from __future__ import annotations
@@ -13,26 +13,25 @@ import asyncio
 import ipaddress
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
-from collections.abc import Container as Collection
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from pyk8s.apimachinery import errors, meta
 from pyk8s.apimachinery.gvk import Object
-from pyk8s.client import informer, reflector, resources, rest
+from pyk8s.client import events, informer, reflector, resources, rest
 from pyk8s.client.client import STRATEGIC_MERGE_PATCH, Client, DeleteOptions, Patch
 from pyk8s.client.store import Key
 from pyk8s.client.workqueue import WorkQueue
-from pyk8s.node import podstatus
-from pyk8s.node.runtime import Container, Runtime, Sandbox
+from pyk8s.node import admission, adoption, containers, podstatus
+from pyk8s.node.admission import Claims, Rejection
+from pyk8s.node.containers import ContainerKeeper, KnownPod
+from pyk8s.node.dependencies import Dependencies
+from pyk8s.node.runtime import Runtime
 
 _log = logging.getLogger(__name__)
 
 _WORKERS = 32
-# Upstream: initial and maximum container back-off; one that ran twice the maximum starts anew.
-BACKOFF_FIRST_SECONDS = 10.0
-BACKOFF_SECONDS_MAX = 300.0
 # A pod's containers that end at once are carried on this often before others get their turn.
 _ROUNDS_MAX = 64
 DEADLINE_EXCEEDED = (
@@ -40,22 +39,23 @@ DEADLINE_EXCEEDED = (
     "Pod was active on the node longer than the specified deadline",
 )
 _POD_RANGE = "100.64.0.0/10"
+COMPONENT = "kubelet"
+# Lists of the status that a patch merges, of which every entry is the kubelet's.
+_MERGED = frozenset(("podIPs", "hostIPs"))
 
 
-@dataclass(slots=True)
-class _Pod:
-    """What is known of one pod here; the API object is the informer's."""
+class Nodes(Protocol):
+    """The nodes whose kubelet this is: `nodes.NodeKeeper`."""
 
-    key: Key
-    node: str
-    start_time: float
-    ip: str = ""
-    sandbox: Sandbox | None = None
-    current: dict[str, Container] = field(default_factory=dict)
-    previous: dict[str, Container] = field(default_factory=dict)
-    delay: dict[str, float] = field(default_factory=dict)
-    waiting: dict[str, tuple[str, str]] = field(default_factory=dict)
-    failure: tuple[str, str] | None = None
+    def __contains__(self, name: object) -> bool: ...
+
+    def node(self, name: str) -> Object:
+        """The Node as last seen. Raises KeyError for one that is not there."""
+        ...
+
+    async def fresh_node(self, name: str) -> Object:
+        """As the server has it. Raises StatusError and ServerUnreachable."""
+        ...
 
 
 class _Addresses:
@@ -64,12 +64,23 @@ class _Addresses:
     def __init__(self, network: str) -> None:
         self._fresh: Iterator[Any] = ipaddress.ip_network(network).hosts()
         self._free: list[str] = []
+        self._taken: set[str] = set()
 
     def take(self) -> str:
-        return self._free.pop(0) if self._free else str(next(self._fresh))
+        while True:
+            address = self._free.pop(0) if self._free else str(next(self._fresh))
+            if address not in self._taken:
+                self._taken.add(address)
+                return address
+
+    def reserve(self, address: str) -> None:
+        """Somebody has it already."""
+        self._taken.add(address)
 
     def give_back(self, address: str) -> None:
-        self._free.append(address)
+        if address in self._taken:
+            self._taken.remove(address)
+            self._free.append(address)
 
 
 class Kubelet:
@@ -79,18 +90,20 @@ class Kubelet:
         self,
         client: Client,
         runtime: Runtime,
-        nodes: Collection[str],
-        *,
-        node_ip: str = "127.0.0.1",
+        nodes: Nodes,
+        recorder: events.EventRecorder,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._client = client
         self._runtime = runtime
         self._nodes = nodes
-        self._node_ip = node_ip
+        self._recorder = recorder
         self._now = now
+        self._containers = ContainerKeeper(runtime, Dependencies(client), self._tell, now)
         self._addresses = _Addresses(_POD_RANGE)
-        self._pods: dict[str, _Pod] = {}
+        self._pods: dict[str, KnownPod] = {}
+        # What the pods of a node take of it, by node and uid.
+        self._claims: defaultdict[str, dict[str, Claims]] = defaultdict(dict)
         self._keys: dict[str, Key] = {}
         self._queue: WorkQueue[str] = WorkQueue("pods")
         source = reflector.ResourceListWatcher(
@@ -122,8 +135,20 @@ class Kubelet:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.informer.run())
             await self.informer.wait_until_synced()
+            self._take_over()
             for _ in range(_WORKERS):
                 group.create_task(self._work())
+
+    def _take_over(self) -> None:
+        """What pods have from an earlier process is theirs, before any gets something new."""
+        for pod in self.informer.indexer.list():
+            status = pod.get("status") or {}
+            if address := status.get("podIP"):
+                self._addresses.reserve(address)
+            node = pod["spec"].get("nodeName")
+            is_over = status.get("phase") in ("Succeeded", "Failed")
+            if node in self._nodes and status.get("startTime") and not is_over:
+                self._claims[node][meta.uid(pod)] = admission.claims_of(pod)
 
     async def _work(self) -> None:
         while True:
@@ -145,28 +170,54 @@ class Kubelet:
         if pod is None or meta.uid(pod) != uid:
             await self._forget(uid)
             return
-        is_over = (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+        if pod["spec"]["nodeName"] not in self._nodes:
+            # The node was deleted, its kubelet is no more: what becomes of its pods, others say.
+            return
+        phase: str = (pod.get("status") or {}).get("phase") or ""
+        is_over = phase in ("Succeeded", "Failed")
+        if is_over:
+            self._release(uid, pod["spec"]["nodeName"])
         if meta.is_being_deleted(pod):
             await self._terminate(uid, pod, is_over)
         elif not is_over:
             await self._carry_on(uid, pod)
+        elif (known := self._pods.get(uid)) is not None:
+            # Whoever said that it is over: nothing of it runs on.
+            await self._containers.stop(known, 0.0)
+            await self._report(pod, known, phase)
+
+    def _release(self, uid: str, node: str) -> None:
+        claims = self._claims[node]
+        claims.pop(uid, None)
+        if not claims:
+            del self._claims[node]
 
     async def _forget(self, uid: str) -> None:
         self._keys.pop(uid, None)
         known = self._pods.pop(uid, None)
         if known is not None:
-            await self._stop(known, 0.0)
-            if known.ip and known.ip != self._node_ip:
+            await self._containers.stop(known, 0.0)
+            self._release(uid, known.node)
+            if known.ip and known.ip != known.host_ip:
                 self._addresses.give_back(known.ip)
-
-    async def _stop(self, known: _Pod, grace_seconds: float) -> None:
-        for container in known.current.values():
-            await self._runtime.stop_container(container, grace_seconds)
 
     async def _terminate(self, uid: str, pod: Object, is_over: bool) -> None:
         known = self._pods.get(uid)
+        if known is None and not is_over:
+            known = await self._adopt(pod)
         if known is not None and not is_over:
-            await self._stop(known, float(meta.of(pod).get("deletionGracePeriodSeconds") or 0))
+            self._pods[uid] = known
+            grace = float(meta.of(pod).get("deletionGracePeriodSeconds") or 0)
+            if known.stops_at is None:
+                known.stops_at = self._containers.begin_stop(pod, known, grace)
+            # The grace may have become shorter since.
+            known.stops_at = min(known.stops_at, self._now() + grace)
+            if known.stops_at > self._now():
+                # preStop hooks run: what is asked of the pod meanwhile is still answered.
+                await self._report(pod, known)
+                self._queue.add_after(uid, known.stops_at - self._now())
+                return
+            await self._containers.stop(known, grace)
             # Whoever holds the pod by a finalizer wants to know how it ended.
             if meta.finalizers(pod):
                 await self._report(pod, known, "Failed" if _any_failed(known) else "Succeeded")
@@ -180,20 +231,26 @@ class Kubelet:
                 raise
 
     async def _carry_on(self, uid: str, pod: Object) -> None:
-        known = self._pods.get(uid)
+        known = self._pods.get(uid) or await self._adopt(pod)
         if known is None:
-            known = await self._begin(pod)
-            self._pods[uid] = known
+            claims = admission.claims_of(pod)
+            if (rejection := await self._admit(uid, pod, claims)) is not None:
+                await self._reject(pod, rejection)
+                return
+            known = await self._begin(pod, claims)
+        self._pods[uid] = known
         for _ in range(_ROUNDS_MAX):
-            wake_at = await self._advance(pod, known)
+            wake_at = await self._containers.advance(pod, known)
             if wake_at is None or wake_at > self._now():
                 break
         deadline = pod["spec"].get("activeDeadlineSeconds")
         if deadline is not None:
             over_at = known.start_time + deadline
             if over_at <= self._now():
-                await self._stop(known, 0.0)
+                self._containers.begin_stop(pod, known, 0.0)
+                await self._containers.stop(known, 0.0)
                 known.failure = DEADLINE_EXCEEDED
+                self._tell(pod, events.NORMAL, *DEADLINE_EXCEEDED)
                 wake_at = None
             else:
                 wake_at = min(wake_at or over_at, over_at)
@@ -201,118 +258,105 @@ class Kubelet:
         if wake_at is not None:
             self._queue.add_after(uid, max(0.001, wake_at - self._now()))
 
-    async def _begin(self, pod: Object) -> _Pod:
+    async def _admit(self, uid: str, pod: Object, own: Claims) -> Rejection | None:
+        """None where the node takes it; then what it claims is its own from here on."""
+        name = pod["spec"]["nodeName"]
+        claims = self._claims[name]
+
+        def ask(node: Object) -> Rejection | None:
+            others = (other for each, other in claims.items() if each != uid)
+            return admission.reject(pod, own, node, others)
+
+        rejection = ask(self._nodes.node(name))
+        if rejection is not None and rejection.depends_on_node:
+            rejection = ask(await self._nodes.fresh_node(name))
+        if rejection is None:
+            claims[uid] = own
+        return rejection
+
+    async def _reject(self, pod: Object, rejection: Rejection) -> None:
+        self._tell(pod, events.WARNING, rejection.reason, rejection.message)
+        status = podstatus.rejected(pod, rejection.reason, rejection.message, self._now())
+        await self._patch_status(pod, status)
+
+    async def _begin(self, pod: Object, claims: Claims) -> KnownPod:
         spec = pod["spec"]
-        known = _Pod(meta.namespaced_name(pod), spec["nodeName"], self._now())
+        known = KnownPod(meta.namespaced_name(pod), spec["nodeName"], self._now(), claims)
         known.sandbox = await self._runtime.run_sandbox(pod)
-        known.ip = self._node_ip if spec.get("hostNetwork") else self._addresses.take()
+        known.host_ip = _internal_ip(self._nodes.node(known.node))
+        known.ip = known.host_ip if spec.get("hostNetwork") else self._addresses.take()
         return known
 
-    # --- containers
+    async def _adopt(self, pod: Object) -> KnownPod | None:
+        """A pod that another process has begun with; None for a new one."""
+        found = adoption.adopt(pod)
+        if found is None:
+            return None
+        node = pod["spec"]["nodeName"]
+        known = KnownPod(meta.namespaced_name(pod), node, found.start_time)
+        known.claims = self._claims[node].setdefault(meta.uid(pod), admission.claims_of(pod))
+        known.host_ip = _internal_ip(self._nodes.node(node))
+        known.ip = found.pod_ip
+        known.sandbox = await self._runtime.run_sandbox(pod)
+        known.current, known.previous = found.current, found.previous
+        for name, run in known.current.items():
+            if run.is_running and (spec := podstatus.container_of(pod, name)) is not None:
+                await self._runtime.adopt_container(pod, spec, run)
+        return known
 
-    async def _advance(self, pod: Object, known: _Pod) -> float | None:
-        """Start what is to be started; when to look again, None if nothing is to come."""
-        known.waiting.clear()
-        wakes: list[float] = []
-        for container in known.current.values():
-            self._runtime.observe(container)
-        if await self._advance_init(pod, known, wakes):
-            policy = pod["spec"].get("restartPolicy") or "Always"
-            for spec in pod["spec"]["containers"]:
-                await self._keep(pod, known, spec, policy, wakes)
-        for container in known.current.values():
-            if container.is_running and container.ends_at is not None:
-                wakes.append(container.ends_at)
-        return min(wakes, default=None)
-
-    async def _advance_init(self, pod: Object, known: _Pod, wakes: list[float]) -> bool:
-        """Whether the main containers may run."""
-        policy = pod["spec"].get("restartPolicy") or "Always"
-        for spec in pod["spec"].get("initContainers") or ():
-            if podstatus.is_sidecar(spec):
-                await self._keep(pod, known, spec, "Always", wakes)
-                continue
-            run = known.current.get(spec["name"])
-            if run is not None and not run.is_running and not run.exit_code:
-                continue
-            await self._keep(pod, known, spec, "Never" if policy == "Never" else "OnFailure", wakes)
-            run = known.current[spec["name"]]
-            if run.is_running or run.exit_code:
-                return False
-        return True
-
-    async def _keep(
-        self, pod: Object, known: _Pod, spec: Object, policy: str, wakes: list[float]
-    ) -> None:
-        """Start the container, or again once its back-off is over, as its policy has it."""
-        name = spec["name"]
-        run = known.current.get(name)
-        if run is None:
-            known.current[name] = await self._runtime.start_container(pod, spec, 0)
-            return
-        if run.finished_at is None or policy == "Never":
-            return
-        if policy == "OnFailure" and not run.exit_code:
-            return
-        if run.finished_at - run.started_at >= 2 * BACKOFF_SECONDS_MAX:
-            known.delay.pop(name, None)
-        # The first restart waits for nothing; each later one twice as long as the one before.
-        delay = known.delay.get(name, 0.0)
-        if run.finished_at + delay > self._now():
-            known.waiting[name] = ("CrashLoopBackOff", _back_off(pod, name, delay))
-            wakes.append(run.finished_at + delay)
-            return
-        known.delay[name] = min(BACKOFF_SECONDS_MAX, delay * 2 or BACKOFF_FIRST_SECONDS)
-        known.previous[name] = run
-        known.current[name] = await self._runtime.start_container(pod, spec, run.attempt + 1)
+    def _tell(self, pod: Object, type: str, reason: str, message: str, container: str = "") -> None:
+        path = podstatus.field_path(pod, container) if container else ""
+        origin = events.Origin(host=pod["spec"]["nodeName"], field_path=path)
+        self._recorder.event(pod, type, reason, message, origin)
 
     # --- status
 
-    async def _report(self, pod: Object, known: _Pod, final_phase: str = "") -> None:
+    async def _report(self, pod: Object, known: KnownPod, final_phase: str = "") -> None:
         seen = podstatus.Seen(
             start_time=known.start_time,
-            host_ip=self._node_ip,
+            host_ip=known.host_ip,
             pod_ip=known.ip,
             current=known.current,
             previous=known.previous,
             waiting=known.waiting,
-            ready=frozenset(_ready(known)),
+            ready=frozenset(containers.ready(pod, known)),
             failure=known.failure,
         )
         status = podstatus.status_of(pod, seen)
         if final_phase:
             status["phase"] = final_phase
+        await self._patch_status(pod, status)
+
+    async def _patch_status(self, pod: Object, status: dict[str, Any]) -> None:
         there = pod.get("status") or {}
         changes = {k: v for k, v in status.items() if not _holds(there.get(k), v)}
         if not changes:
             return
+        for key in _MERGED.intersection(changes):
+            if there.get(key):
+                # By itself, a strategic merge patch would leave the other's entries in place.
+                changes[key] = [{"$patch": "replace"}, *changes[key]]
         patch = Patch(
             content={"metadata": {"uid": meta.uid(pod)}, "status": changes},
             type=STRATEGIC_MERGE_PATCH,
         )
         try:
-            await self._client.patch(resources.PODS, known.key, patch, "status")
+            await self._client.patch(resources.PODS, meta.namespaced_name(pod), patch, "status")
         except errors.StatusError as error:
             if error.reason != errors.NOT_FOUND:
                 raise
 
 
-def _ready(known: _Pod) -> Iterator[str]:
-    """Running, or an init container that is done; probes always succeed."""
-    for name, run in known.current.items():
-        if run.is_running or not run.exit_code:
-            yield name
-
-
-def _any_failed(known: _Pod) -> bool:
+def _any_failed(known: KnownPod) -> bool:
     return any(run.exit_code for run in known.current.values())
 
 
-def _back_off(pod: Object, name: str, seconds: float) -> str:
-    pod_name = f"{meta.name(pod)}_{meta.namespace(pod)}({meta.uid(pod)})"
-    minutes, rest_seconds = divmod(int(seconds), 60)
-    text = f"{minutes}m{rest_seconds}s" if minutes else f"{rest_seconds}s"
-    return f"back-off {text} restarting failed container={name} pod={pod_name}"
+def _internal_ip(node: Object) -> str:
+    for address in (node.get("status") or {}).get("addresses") or ():
+        if address["type"] == "InternalIP":
+            found: str = address["address"]
+            return found
+    return ""
 
 
 def _holds(there: Any, wanted: Any) -> bool:

@@ -135,6 +135,14 @@ class NodeKeeper:
     def __contains__(self, name: object) -> bool:
         return name in self._nodes
 
+    def node(self, name: str) -> Object:
+        """As last seen. Raises KeyError for one that is not there."""
+        return self._nodes[name]
+
+    async def fresh_node(self, name: str) -> Object:
+        """As the server has it. Raises StatusError and ServerUnreachable."""
+        return await self._client.get(resources.NODES, name)
+
     async def register(self) -> None:
         """Returns once every node is there and Ready. Raises StatusError, ServerUnreachable."""
         names = iter(self._options.names())

@@ -36,6 +36,31 @@ def is_sidecar(container: Object) -> bool:
     return container.get("restartPolicy") == "Always"
 
 
+def container_of(pod: Object, name: str) -> Object | None:
+    for kind in ("initContainers", "containers"):
+        for container in pod["spec"].get(kind) or ():
+            if container["name"] == name:
+                return dict(container)
+    return None
+
+
+def field_path(pod: Object, name: str) -> str:
+    """Of a container, as Events name it."""
+    mains = {container["name"] for container in pod["spec"]["containers"]}
+    return f"spec.{'containers' if name in mains else 'initContainers'}{{{name}}}"
+
+
+def rejected(pod: Object, reason: str, message: str, now: float) -> dict[str, Any]:
+    """The status of a Pod that its node does not take."""
+    return {
+        "phase": "Failed",
+        "observedGeneration": meta.generation(pod),
+        "reason": reason,
+        "message": f"Pod was rejected: {message}",
+        "startTime": _time(now),
+    }
+
+
 def phase_of(pod: Object, seen: Seen) -> str:
     """`getPhase` of kubelet_pods.go."""
     if seen.failure is not None:

@@ -10,11 +10,16 @@ import time
 from collections.abc import Callable
 
 import pyk8s
-from pyk8s.client import kubeconfig, rest
+from pyk8s.client import events, kubeconfig, rest
 from pyk8s.client.client import Client
-from pyk8s.node.kubelet import Kubelet
+from pyk8s.node.kubelet import COMPONENT, Kubelet
 from pyk8s.node.nodes import NodeKeeper, NodeOptions
 from pyk8s.node.simulated import SimulatedRuntime
+
+# Upstream's eventRecordQPS and eventBurst, for all nodes of the process together: what thousands
+# of them would tell is not worth a slower control plane.
+_EVENT_QPS = 50.0
+_EVENT_BURST = 100
 
 
 async def run(config_file: str, options: NodeOptions, is_ready: Callable[[], None]) -> None:
@@ -39,8 +44,11 @@ async def _run(client: Client, options: NodeOptions, is_ready: Callable[[], None
     keeper = NodeKeeper(client, options, f"{runtime.name}://{runtime.version}")
     await keeper.register()
     is_ready()
-    kubelet = Kubelet(client, runtime, keeper, node_ip=options.node_ip)
+    telling = client.rest.named(client.rest.user_agent, qps=_EVENT_QPS, burst=_EVENT_BURST)
+    recorder = events.EventRecorder(Client(telling), COMPONENT)
+    kubelet = Kubelet(client, runtime, keeper, recorder)
     async with asyncio.TaskGroup() as group:
+        group.create_task(recorder.run())
         group.create_task(keeper.run())
         group.create_task(kubelet.run())
 

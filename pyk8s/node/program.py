@@ -39,14 +39,15 @@ _NOTHING_MORE_KNOWN = None
 
 def of(pod: Object, container: Object) -> Program:
     """What the annotations say, else what the command does."""
-    code = _annotation(pod, container, EXIT_CODE)
-    duration = _annotation(pod, container, DURATION)
+    code = annotation(pod, container, EXIT_CODE)
+    duration = annotation(pod, container, DURATION)
     if code is None and duration is None:
         return of_command([*(container.get("command") or ()), *(container.get("args") or ())])
     return Program(_seconds(duration), _code(code))
 
 
-def _annotation(pod: Object, container: Object, name: str) -> str | None:
+def annotation(pod: Object, container: Object, name: str) -> str | None:
+    """What steers the simulation of this container; its own before the pod's."""
     annotations = meta.annotations(pod)
     return annotations.get(f"{container['name']}.{name}", annotations.get(name))
 

@@ -48,6 +48,10 @@ class Runtime(Protocol):
         """Create and start one run of the container."""
         ...
 
+    async def adopt_container(self, pod: Object, spec: Object, container: Container) -> None:
+        """Go on with one that an earlier process of this node has started."""
+        ...
+
     def observe(self, container: Container) -> Container:
         """Its state as it is now."""
         ...

@@ -45,6 +45,13 @@ class SimulatedRuntime:
         self._stop_codes[container.id] = found.stop_code
         return container
 
+    async def adopt_container(self, pod: Object, spec: Object, container: Container) -> None:
+        found = program.of(pod, spec)
+        if found.seconds is not None:
+            container.ends_at = container.started_at + found.seconds
+            container.exit_code = found.exit_code
+        self._stop_codes[container.id] = found.stop_code
+
     def observe(self, container: Container) -> Container:
         ends = container.ends_at
         if container.is_running and ends is not None and ends <= self._now():

@@ -62,7 +62,7 @@ def test_stream_with_bookmarks(api: ApiClient, namespace: str) -> None:
 @pytest.fixture(scope="module")
 def own_plane() -> Iterator[ControlPlane]:
     """A control plane whose server is restarted by these tests."""
-    plane = ControlPlane("--ephemeral", "--secure-port=0")
+    plane = ControlPlane("--ephemeral", "--secure-port=0", "--components=apiserver")
     yield plane
     plane.stop()
 

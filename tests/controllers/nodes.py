@@ -16,6 +16,9 @@ from pyk8s.controllers.daemonset import nodes
 
 Object = dict
 
+# A nodeSelector that no real node has.
+NOWHERE = {"example.com/nowhere": "true"}
+
 
 class Kubelet:
     """Every pod of the namespace that `runs` says yes to becomes Running and Ready. `most` is

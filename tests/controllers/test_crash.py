@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 import signal
@@ -12,38 +13,86 @@ from pathlib import Path
 
 import objects
 import pytest
-from cluster import ControlPlane
-from nodes import running
+from cluster import ControlPlane, eventually
 from test_deployment import image, rolling, sizes, until_complete, until_seen
 from world import World
 
-from pyk8s.client import kubeconfig, resources, rest
+from pyk8s.apimachinery import meta
+from pyk8s.apimachinery.gvk import Object
+from pyk8s.client import informer, kubeconfig, reflector, resources, rest
 from pyk8s.client.client import Client
+from pyk8s.controllers import pods
 
-_REPLICAS, _SURGE, _MISSING = 60, 6, 6
+_REPLICAS, _SURGE, _MISSING = 200, 20, 20
+# Of what ends five times in quick succession, `pyk8s up` despairs.
 _KILLS = 4
+
+
+class _Census:
+    """How many pods of the namespace there were at most, and how many were ready at least, since
+    `begin`; those on their way out count for neither."""
+
+    def __init__(self, client: Client, namespace: str) -> None:
+        source = reflector.ResourceListWatcher(
+            client=client, resource=resources.PODS, namespace=namespace
+        )
+        self.informer = informer.SharedInformer(source)
+        self.informer.add_event_handler(
+            informer.Handler(
+                on_add=lambda pod, _: self._seen(pod),
+                on_update=lambda _, pod: self._seen(pod),
+                on_delete=lambda deleted: self._count(informer.last_known(deleted), False, False),
+            )
+        )
+        self._alive: set[str] = set()
+        self._ready: set[str] = set()
+        self.begin()
+
+    def _seen(self, pod: Object) -> None:
+        is_alive = not meta.is_being_deleted(pod)
+        self._count(pod, is_alive, is_alive and pods.is_ready(pod))
+
+    def _count(self, pod: Object, is_alive: bool, is_ready: bool) -> None:
+        uid = meta.uid(pod)
+        (self._alive.add if is_alive else self._alive.discard)(uid)
+        (self._ready.add if is_ready else self._ready.discard)(uid)
+        self.most = max(self.most, len(self._alive))
+        self.least_ready = min(self.least_ready, len(self._ready))
+
+    def begin(self) -> None:
+        self.most, self.least_ready = len(self._alive), len(self._ready)
+
+
+@contextlib.asynccontextmanager
+async def _census(world: World) -> AsyncIterator[_Census]:
+    census = _Census(world.client, world.namespace)
+    task = asyncio.ensure_future(census.informer.run())
+    await census.informer.wait_until_synced()
+    yield census
+    task.cancel()
+    await asyncio.wait([task])
 
 
 def _manager(plane: ControlPlane) -> int:
     """Its pid; 0 while there is none."""
-    own = plane.process.pid
-    for pid in Path(f"/proc/{own}/task/{own}/children").read_text().split():
-        if b"controller-manager" in Path(f"/proc/{pid}/cmdline").read_bytes():
-            return int(pid)
+    for pid in plane.children():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if b"\0controller-manager\0" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                return pid
     return 0
 
 
 async def _kill_now_and_then(plane: ControlPlane, chance: random.Random) -> None:
+    """Moments from before its caches are filled to long after."""
     for _ in range(_KILLS):
-        await asyncio.sleep(chance.uniform(1.0, 2.5))
-        if pid := _manager(plane):
-            os.kill(pid, signal.SIGKILL)
+        await asyncio.sleep(chance.uniform(0.3, 2.5))
+        os.kill(await eventually(lambda: _manager(plane), "it runs again"), signal.SIGKILL)
 
 
 @pytest.fixture
 def plane() -> Iterator[ControlPlane]:
-    """One whose controller manager may be killed."""
-    plane = ControlPlane("--ephemeral", "--secure-port=0")
+    """One whose controller manager may be killed, with room for all pods of the test."""
+    plane = ControlPlane("--ephemeral", "--secure-port=0", "--nodes=3")
     yield plane
     assert plane.stop()[0] == 0
 
@@ -61,20 +110,24 @@ async def test_killed_during_a_rollout(plane: ControlPlane, own_world: World) ->
     seed = random.randrange(2**32)
     print(f"seed {seed}")
     world = own_world
-    async with running(world.client, "default") as kubelet:
-        made = objects.deployment("web", _REPLICAS)
-        made["spec"]["strategy"] = rolling(_SURGE, _MISSING)
-        await world.create(resources.DEPLOYMENTS, made)
-        await until_complete(world, "web")
-        kubelet.watch_from_here()
+    made = objects.deployment("web", _REPLICAS)
+    made["spec"]["strategy"] = rolling(_SURGE, _MISSING)
+    await world.create(resources.DEPLOYMENTS, made)
+    await until_complete(world, "web")
+    async with _census(world) as census:
+        census.begin()
         killing = asyncio.ensure_future(_kill_now_and_then(plane, random.Random(seed)))
-        for version in range(2, 5):
+        version = 1
+        while not killing.done():
+            version += 1
             await world.patch(resources.DEPLOYMENTS, "web", image(f"nginx:{version}"))
             await until_seen(world, "web")
             await until_complete(world, "web")
         await killing
-        await until_complete(world, "web")
-        assert await sizes(world) == [0, 0, 0, _REPLICAS]
-        assert len(await world.names(resources.PODS)) == _REPLICAS
-        assert kubelet.most <= _REPLICAS + _SURGE
-        assert kubelet.least_ready >= _REPLICAS - _MISSING
+        assert await sizes(world) == [0] * (version - 1) + [_REPLICAS]
+        found = await world.list(resources.PODS)
+        images = [pod["spec"]["containers"][0]["image"] for pod in found]
+        assert images == [f"nginx:{version}"] * _REPLICAS
+        print(f"{version} versions, {census.most} pods at most, {census.least_ready} ready")
+        assert census.most <= _REPLICAS + _SURGE
+        assert census.least_ready >= _REPLICAS - _MISSING

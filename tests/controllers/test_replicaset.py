@@ -16,8 +16,8 @@ from world import World
 from pyk8s.apimachinery import errors, meta
 from pyk8s.client import resources
 from pyk8s.controllers import pods
+from pyk8s.controllers.batches import slow_start
 from pyk8s.controllers.expectations import Expectations
-from pyk8s.controllers.replicaset.controller import slow_start
 
 Object = dict[str, Any]
 

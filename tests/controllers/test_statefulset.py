@@ -10,13 +10,15 @@ from typing import Any
 import objects
 import pytest
 from cluster import eventually
-from nodes import Kubelet, running
+from nodes import NOWHERE, Kubelet, running
+from running import running as running_controller
 from world import World
 
 from pyk8s.apimachinery import meta, times
 from pyk8s.client import resources
 from pyk8s.controllers import history
 from pyk8s.controllers.statefulset import claims, identity, rollout
+from pyk8s.controllers.statefulset.controller import StatefulSetController
 
 Object = dict[str, Any]
 
@@ -28,8 +30,10 @@ async def kubelet(world: World) -> AsyncIterator[Kubelet]:
 
 
 def stateful_set(name: str, replicas: int, **spec: Any) -> Object:
+    """One whose pods no real node takes, so that the test says which of them run."""
     made = objects.deployment(name, replicas)
     made["kind"] = "StatefulSet"
+    made["spec"]["template"]["spec"]["nodeSelector"] = NOWHERE
     made["spec"].update({"serviceName": name, **spec})
     return made
 
@@ -202,6 +206,26 @@ async def test_min_ready_seconds(world: World, kubelet: Kubelet) -> None:
     found = await until_status(world, "web", readyReplicas=1)
     assert (found["status"]["replicas"], found["status"].get("availableReplicas", 0)) == (1, 0)
     await until_status(world, "web", availableReplicas=2)
+
+
+async def test_a_revision_without_a_template(
+    quiet: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Somebody else's revision cannot be rolled out: told in an Event and one line of the log,
+    again and again, and never as a mistake of the program."""
+    async with running_controller(quiet.client, StatefulSetController) as controller:
+        created = await quiet.create(resources.STATEFUL_SETS, stateful_set("web", 1))
+        await until(quiet, "web", lambda s: s["status"].get("currentRevision"))
+        revision = {"metadata": {"name": "foreign", "labels": {"app": "web"}}, "revision": 1}
+        foreign = {**revision, "data": {"spec": {"replicas": 1}}}
+        owned = {"controller": True, "blockOwnerDeletion": True}
+        await quiet.create(resources.CONTROLLER_REVISIONS, foreign, created, **owned)
+        status = {"status": {"currentRevision": "foreign"}}
+        await quiet.patch(resources.STATEFUL_SETS, "web", status, "status")
+        await eventually(lambda: controller.statistics.failed > 1, "it is tried again")
+    told = [record for record in caplog.records if "replaces no Pod template" in record.message]
+    assert told
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 async def test_history_is_limited_and_adopted(world: World, kubelet: Kubelet) -> None:

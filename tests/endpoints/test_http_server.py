@@ -66,7 +66,9 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """A control plane that knows two tokens: ann's, who may nothing, and the chief's."""
     tokens = tmp_path_factory.mktemp("tokens") / "tokens.csv"
     tokens.write_text('anns,ann,1,"devs"\nchiefs,chief,2,"system:masters"\n')
-    plane = ControlPlane("--ephemeral", "--secure-port=0", f"--token-auth-file={tokens}")
+    plane = ControlPlane(
+        "--ephemeral", "--secure-port=0", "--components=apiserver", f"--token-auth-file={tokens}"
+    )
     yield plane
     plane.stop()
 

@@ -217,6 +217,24 @@ def test_job_from_cronjob(kubectl: Kubectl) -> None:
     assert metadata["ownerReferences"][0]["name"] == "nightly"
 
 
+def test_cronjobs_are_shown(kubectl: Kubectl) -> None:
+    """With their schedule, its time zone, and whether they are suspended."""
+    kubectl("create", "cronjob", "nightly", "--image=busybox", "--schedule=0 0 * * *")
+    change = '{"spec":{"suspend":true,"timeZone":"Europe/Paris"}}'
+    kubectl("patch", "cronjob", "nightly", "-p", change)
+    heading, row = kubectl("get", "cronjobs").lines
+    assert heading.split()[:5] == ["NAME", "SCHEDULE", "TIMEZONE", "SUSPEND", "ACTIVE"]
+    assert heading.split()[5:] == ["LAST", "SCHEDULE", "AGE"]
+    assert row.split()[:-1] == [
+        "nightly",
+        *["0", "0", "*", "*", "*"],
+        "Europe/Paris",
+        "True",
+        "0",
+        "<none>",
+    ]
+
+
 def test_create_from_stdin(kubectl: Kubectl) -> None:
     """Several documents at once, each told."""
     documents = [configmap("a"), configmap("b")]

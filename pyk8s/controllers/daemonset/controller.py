@@ -14,19 +14,18 @@ from typing import ClassVar
 
 from pyk8s.apimachinery import errors, labels, meta
 from pyk8s.apimachinery.gvk import Object
-from pyk8s.client import events, informer, resources, rest
+from pyk8s.client import events, informer, resources
 from pyk8s.client.client import DeleteOptions, Patch
 from pyk8s.client.store import Key
 from pyk8s.controllers import history, pods
 from pyk8s.controllers.adoption import Claimer
+from pyk8s.controllers.batches import FAILURES, first_failure, slow_start
 from pyk8s.controllers.controller import Context, ObjectController
 from pyk8s.controllers.daemonset import nodes, rollout
 from pyk8s.controllers.expectations import Expectations
-from pyk8s.controllers.replicaset.controller import first_failure, slow_start
 from pyk8s.controllers.serviceaccount.accounts import is_terminating
 
 _KIND = ("apps/v1", "DaemonSet")
-_FAILURES = (errors.StatusError, rest.ServerUnreachable)
 # At most this many pods are made or removed in one go.
 _BURST = 250
 _HISTORY_LIMIT = 10
@@ -236,7 +235,7 @@ class DaemonSetController(ObjectController):
         pod = nodes.new_pod(daemon_set, node, world.digest)
         try:
             created = await self.client.create(resources.PODS, pod, meta.namespace(daemon_set))
-        except _FAILURES as error:
+        except FAILURES as error:
             self._expectations.creation_observed(key)
             if isinstance(error, errors.StatusError) and is_terminating(error):
                 return
@@ -250,7 +249,7 @@ class DaemonSetController(ObjectController):
         options = DeleteOptions(uid=meta.uid(pod))
         try:
             await self.client.delete(resources.PODS, name, namespace, options)
-        except _FAILURES as error:
+        except FAILURES as error:
             self._expectations.deletion_observed(key, meta.uid(pod))
             if isinstance(error, errors.StatusError) and error.reason == errors.NOT_FOUND:
                 return

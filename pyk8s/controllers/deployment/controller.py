@@ -202,7 +202,10 @@ class DeploymentController(ObjectController):
         await self._finish(rollout)
 
     def _has_pods(self, replica_set: Object) -> bool:
-        """Any that have not finished, on their way out or not."""
+        """Any that have not finished, on their way out or not; or that the status of the
+        ReplicaSet knows of before our cache does."""
+        if replicasets.counted(replica_set, "replicas"):
+            return True
         owned = self._pods.indexer.by_index(pods.CONTROLLER_INDEX, meta.uid(replica_set))
         return not all(map(pods.is_finished, owned))
 

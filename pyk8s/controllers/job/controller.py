@@ -13,25 +13,23 @@ from datetime import UTC, datetime
 
 from pyk8s.apimachinery import errors, labels, meta, times
 from pyk8s.apimachinery.gvk import Object
-from pyk8s.client import events, informer, resources, rest
+from pyk8s.client import events, informer, resources
 from pyk8s.client.client import STRATEGIC_MERGE_PATCH, Patch
 from pyk8s.client.store import Key
 from pyk8s.controllers import pods
 from pyk8s.controllers.adoption import Claimer
+from pyk8s.controllers.batches import FAILURES, first_failure, slow_start
 from pyk8s.controllers.controller import Context, ObjectController
 from pyk8s.controllers.expectations import Expectations
 from pyk8s.controllers.job import conditions, indexes, template, tracking
 from pyk8s.controllers.job.backoff import Record
 from pyk8s.controllers.job.conditions import Verdict
 from pyk8s.controllers.job.sync import Plan, Sync, is_held
-from pyk8s.controllers.replicaset.controller import first_failure, slow_start
 from pyk8s.controllers.serviceaccount.accounts import is_terminating
 
 # What happens to several Pods at once is looked at once.
 BATCH_SECONDS = 0.1
 CONTROLLER_NAME = "kubernetes.io/job-controller"
-
-_FAILURES = (errors.StatusError, rest.ServerUnreachable)
 
 
 class JobController(ObjectController):
@@ -223,7 +221,7 @@ class JobController(ObjectController):
                 pod = template.indexed_pod(job, index, sync.last_failed.get(index))
             try:
                 created = await self.client.create(resources.PODS, pod, meta.namespace(job))
-            except _FAILURES as error:
+            except FAILURES as error:
                 self._expectations.creation_observed(key)
                 if isinstance(error, errors.StatusError) and is_terminating(error):
                     return
@@ -250,7 +248,7 @@ class JobController(ObjectController):
                 if not held:
                     await self._release_one(pod)
                 await self.client.delete(resources.PODS, meta.name(pod), meta.namespace(pod))
-            except _FAILURES as error:
+            except FAILURES as error:
                 self._expectations.deletion_observed(key, meta.uid(pod))
                 if isinstance(error, errors.StatusError) and error.reason == errors.NOT_FOUND:
                     gone.append(pod)
@@ -320,7 +318,7 @@ class JobController(ObjectController):
         async def release(pod: Object) -> None:
             try:
                 await self._release_one(pod)
-            except _FAILURES:
+            except FAILURES:
                 expected.discard(meta.uid(pod))
                 raise
             if self._pods.indexer.get(meta.namespaced_name(pod)) is None:

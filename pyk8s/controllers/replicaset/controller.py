@@ -9,16 +9,17 @@ Mirrors upstream's `pkg/controller/replicaset`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import ClassVar
 
 from pyk8s.apimachinery import errors, labels, meta
 from pyk8s.apimachinery.gvk import GroupVersionResource, Object
-from pyk8s.client import events, informer, resources, rest
+from pyk8s.client import events, informer, resources
 from pyk8s.client.store import Key
 from pyk8s.controllers import pods
 from pyk8s.controllers.adoption import Claimer
+from pyk8s.controllers.batches import FAILURES, first_failure, slow_start
 from pyk8s.controllers.controller import Context, ObjectController
 from pyk8s.controllers.expectations import Expectations
 from pyk8s.controllers.replicaset.status import status
@@ -26,8 +27,6 @@ from pyk8s.controllers.serviceaccount.accounts import is_terminating
 
 # At most this many pods are made or removed in one go; the rest when those are seen.
 BURST_REPLICAS = 500
-
-_FAILURES = (errors.StatusError, rest.ServerUnreachable)
 
 
 class ReplicaSetController(ObjectController):
@@ -174,7 +173,7 @@ class ReplicaSetController(ObjectController):
         async def create() -> None:
             try:
                 created = await self.client.create(resources.PODS, pod, meta.namespace(owner))
-            except _FAILURES as error:
+            except FAILURES as error:
                 self._expectations.creation_observed(key)
                 if not (isinstance(error, errors.StatusError) and is_terminating(error)):
                     self._tell(owner, "FailedCreate", f"Error creating: {error}", events.WARNING)
@@ -194,7 +193,7 @@ class ReplicaSetController(ObjectController):
             name = meta.name(pod)
             try:
                 await self.client.delete(resources.PODS, name, meta.namespace(pod))
-            except _FAILURES as error:
+            except FAILURES as error:
                 self._expectations.deletion_observed(key, meta.uid(pod))
                 if isinstance(error, errors.StatusError) and error.reason == errors.NOT_FOUND:
                     return
@@ -228,31 +227,3 @@ def pod_from_template(owner: Object) -> Object:
     metadata["generateName"] = f"{meta.name(owner)}-"
     metadata["ownerReferences"] = [meta.controller_reference(owner)]
     return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
-
-
-async def slow_start(
-    count: int, act: Callable[[], Awaitable[None]]
-) -> tuple[int, Exception | None]:
-    """Act `count` times, in batches of 1, 2, 4 … each at once, up to the first batch with a
-    failure: what a quota refuses, it refuses a few times and not five hundred. Answers how often
-    it was tried, and the failure."""
-    tried, batch = 0, 1
-    while tried < count:
-        size = min(batch, count - tried)
-        done = await asyncio.gather(*(act() for _ in range(size)), return_exceptions=True)
-        tried += size
-        if failure := first_failure(done):
-            return tried, failure
-        batch *= 2
-    return tried, None
-
-
-def first_failure(results: Sequence[object]) -> Exception | None:
-    """Of what gather returned; raises what is no failure but a mistake."""
-    found: Exception | None = None
-    for result in results:
-        if isinstance(result, BaseException):
-            if not isinstance(result, _FAILURES):
-                raise result
-            found = found or result
-    return found

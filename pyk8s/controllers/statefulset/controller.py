@@ -11,19 +11,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import ClassVar
 
-from pyk8s.apimachinery import errors, labels, meta
+from pyk8s.apimachinery import labels, meta
 from pyk8s.apimachinery.gvk import Object
-from pyk8s.client import informer, resources, rest
+from pyk8s.client import informer, resources
 from pyk8s.client.store import Key
 from pyk8s.controllers import history, pods
 from pyk8s.controllers.adoption import Claimer
+from pyk8s.controllers.batches import FAILURES, slow_start
 from pyk8s.controllers.controller import Context, ObjectController
-from pyk8s.controllers.replicaset.controller import slow_start
 from pyk8s.controllers.statefulset import identity, rollout, status
 from pyk8s.controllers.statefulset.podcontrol import PodControl
 
 _KIND = ("apps/v1", "StatefulSet")
-_FAILURES = (errors.StatusError, rest.ServerUnreachable)
 _HISTORY_LIMIT = 10
 
 
@@ -136,7 +135,7 @@ class StatefulSetController(ObjectController):
                 made["currentReplicas"] -= await self._update(
                     _world(stateful_set, owned, revisions, now), revisions
                 )
-            except (*_FAILURES, history.NoTemplate) as error:
+            except (*FAILURES, history.NoTemplate) as error:
                 failure = error
         await self._update_status(stateful_set, status.completed(stateful_set, made))
         await self._truncate(stateful_set, owned, known, revisions)

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 
 from pyk8s.apimachinery import errors, meta
 from pyk8s.apimachinery.gvk import Object
-from pyk8s.client import events, resources, rest
+from pyk8s.client import events, resources
 from pyk8s.client.client import Client, DeleteOptions, Patch
 from pyk8s.client.informer import SharedInformer
+from pyk8s.controllers.batches import FAILURES
 from pyk8s.controllers.statefulset import claims, identity
-
-_FAILURES = (errors.StatusError, rest.ServerUnreachable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ class PodControl:
         try:
             await self.create_claims(stateful_set, pod)
             created = await self.client.create(resources.PODS, pod)
-        except _FAILURES as error:
+        except FAILURES as error:
             if not _exists_already(error):
                 self._tell(stateful_set, "create", pod, error)
             raise
@@ -55,7 +54,7 @@ class PodControl:
             return
         try:
             await self.client.update(resources.PODS, made)
-        except _FAILURES as error:
+        except FAILURES as error:
             self._tell(stateful_set, "update", pod, error)
             raise
         self._tell(stateful_set, "update", pod)
@@ -66,7 +65,7 @@ class PodControl:
         options = DeleteOptions(uid=meta.uid(pod))
         try:
             await self.client.delete(resources.PODS, name, namespace, options)
-        except _FAILURES as error:
+        except FAILURES as error:
             if isinstance(error, errors.StatusError) and error.reason == errors.NOT_FOUND:
                 return
             self._tell(stateful_set, "delete", pod, error)
@@ -134,7 +133,7 @@ class PodControl:
         where = f"Pod {meta.name(pod)} in StatefulSet {meta.name(stateful_set)}"
         try:
             await self.client.create(resources.PERSISTENT_VOLUME_CLAIMS, claim)
-        except _FAILURES as error:
+        except FAILURES as error:
             if _exists_already(error):
                 # Our cache is behind: it is there.
                 return

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""StatefulSets: scale, partitioned updates, collections."""
+
+from __future__ import annotations
+
+import pytest
+from cluster import wait_until
+
+from conformance import steps, workloads
+from conformance.client import STRATEGIC, Client, Object, Resource
+from conformance.workloads import (
+    APPS,
+    OTHER_WEBSERVER,
+    WEBSERVER,
+    container_of,
+    count,
+    until,
+    with_image,
+)
+
+LABELS = {"foo": "bar", "baz": "blah"}
+SELECTOR = workloads.selector(LABELS)
+REVISION = "controller-revision-hash"
+
+
+class _StatefulSets:
+    """The StatefulSets of one namespace, their Service and their Pods."""
+
+    def __init__(self, client: Client, namespace: str) -> None:
+        self.client, self.namespace = client, namespace
+        self.all: Resource = client.resource(APPS, "statefulsets", namespace)
+        self.pods: Resource = client.resource("v1", "pods", namespace)
+        services = client.resource("v1", "services", namespace)
+        headless = {"clusterIP": "None", "selector": LABELS, "ports": [{"port": 80}]}
+        services.create({"metadata": {"name": "test"}, "spec": headless})
+
+    def create(self, name: str, replicas: int, **spec: object) -> Object:
+        made = workloads.workload(name, replicas, LABELS, serviceName="test", **spec)
+        return self.all.create(made)
+
+    def until_ready(self, name: str, replicas: int) -> Object:
+        """All its pods run and are ready, and the status says so."""
+        workloads.until_ready(self.client, self.namespace, SELECTOR, replicas)
+        return until(
+            self.all,
+            name,
+            lambda ss: (
+                count(ss, "readyReplicas") == count(ss, "replicas") == replicas
+                and count(ss, "observedGeneration") == ss["metadata"]["generation"]
+            ),
+            f"has {replicas} ready",
+        )
+
+    def shown(self) -> list[tuple[str, str]]:
+        """Image and revision of each pod that is there and ready, by ordinal."""
+        found = sorted(self.pods.list(SELECTOR)["items"], key=lambda p: p["metadata"]["name"])
+        return [
+            (pod["spec"]["containers"][0]["image"], pod["metadata"]["labels"][REVISION])
+            for pod in found
+            if workloads.is_ready(pod) and "deletionTimestamp" not in pod["metadata"]
+        ]
+
+    def until_shown(self, *wanted: tuple[str, str]) -> None:
+        wait_until(lambda: self.shown() == [*wanted], f"the pods are {wanted}")
+
+
+@pytest.fixture
+def sets(client: Client, namespace: str) -> _StatefulSets:
+    return _StatefulSets(client, namespace)
+
+
+def test_scale(sets: _StatefulSets) -> None:
+    """[sig-apps] StatefulSet Basic StatefulSet functionality [StatefulSetBasic] should have a
+    working scale subresource [Conformance]"""
+    sets.create("ss", 1)
+    sets.until_ready("ss", 1)
+    workloads.scale_both_ways(sets.all, "ss")
+    sets.until_ready("ss", 4)
+
+
+def _partition(number: int) -> Object:
+    return {"type": "RollingUpdate", "rollingUpdate": {"partition": number}}
+
+
+def test_canary_and_phased_updates(sets: _StatefulSets) -> None:
+    """[sig-apps] StatefulSet Basic StatefulSet functionality [StatefulSetBasic] should perform
+    canary updates and phased rolling updates of template modifications [Conformance]"""
+    sets.create("ss2", 3, updateStrategy=_partition(3))
+    status = sets.until_ready("ss2", 3)["status"]
+    first = status["currentRevision"]
+    assert first == status["updateRevision"]
+    old = (WEBSERVER, first)
+    sets.until_shown(old, old, old)
+
+    changed = steps.change(sets.all, "ss2", with_image(OTHER_WEBSERVER))
+    generation = changed["metadata"]["generation"]
+    status = until(
+        sets.all, "ss2", lambda ss: count(ss, "observedGeneration") >= generation, "is observed"
+    )["status"]
+    second = status["updateRevision"]
+    assert status["currentRevision"] == first != second
+    new = (OTHER_WEBSERVER, second)
+    # The partition is above all ordinals: nothing is updated.
+    sets.until_shown(old, old, old)
+
+    _set_partition(sets, 2)
+    sets.until_shown(old, old, new)
+
+    # Whoever is deleted comes back at the revision of its side of the partition.
+    before = {name: sets.pods.get(name)["metadata"]["uid"] for name in ("ss2-0", "ss2-2")}
+    for name in before:
+        sets.pods.delete(name)
+
+    def replaced() -> bool:
+        found = {pod["metadata"]["name"]: pod for pod in sets.pods.list(SELECTOR)["items"]}
+        return all(
+            name in found and found[name]["metadata"]["uid"] != uid for name, uid in before.items()
+        )
+
+    wait_until(replaced, "both are made again")
+    sets.until_shown(old, old, new)
+
+    for partition, wanted in ((1, (old, new, new)), (0, (new, new, new))):
+        _set_partition(sets, partition)
+        sets.until_shown(*wanted)
+    until(
+        sets.all,
+        "ss2",
+        lambda ss: (
+            ss["status"]["currentRevision"] == ss["status"]["updateRevision"] == second
+            and count(ss, "currentReplicas") == count(ss, "updatedReplicas") == 3
+        ),
+        "the update is complete",
+    )
+
+
+def _set_partition(sets: _StatefulSets, number: int) -> None:
+    strategy = {"spec": {"updateStrategy": _partition(number)}}
+    sets.all.patch("ss2", strategy)
+
+
+def test_collection(sets: _StatefulSets) -> None:
+    """[sig-apps] StatefulSet Basic StatefulSet functionality [StatefulSetBasic] should list, patch
+    and delete a collection of StatefulSets [Conformance]"""
+    created = sets.create("test-ss", 1)
+    sets.until_ready("test-ss", 1)
+    patch = {
+        "metadata": {"labels": {"test-ss": "patched"}},
+        "spec": {
+            "replicas": 2,
+            "template": {
+                "spec": {
+                    "terminationGracePeriodSeconds": 0,
+                    "containers": [{"name": "webserver", "image": OTHER_WEBSERVER}],
+                }
+            },
+        },
+    }
+    patched = sets.all.patch("test-ss", patch, STRATEGIC)
+    assert patched["metadata"]["uid"] == created["metadata"]["uid"]
+    assert patched["metadata"]["labels"] == {**LABELS, "test-ss": "patched"}
+    assert patched["spec"]["replicas"] == 2
+    assert container_of(patched)["image"] == OTHER_WEBSERVER
+    sets.until_ready("test-ss", 2)
+    until(
+        sets.all, "test-ss", lambda ss: count(ss, "updatedReplicas") == 2, "both are of the patch"
+    )
+    assert [image for image, _ in sets.shown()] == [OTHER_WEBSERVER] * 2
+    everywhere = sets.all.everywhere()
+    assert everywhere.names("test-ss=patched") == ["test-ss"]
+    places = [each["metadata"]["namespace"] for each in everywhere.list("test-ss=patched")["items"]]
+    assert places == [sets.namespace]
+    sets.all.delete_collection("test-ss=patched")
+    wait_until(lambda: not everywhere.names("test-ss=patched"), "the StatefulSet is gone")
+    wait_until(lambda: not sets.pods.names(SELECTOR), "its pods go with it")
+
+
+def test_status(sets: _StatefulSets) -> None:
+    """[sig-apps] StatefulSet Basic StatefulSet functionality [StatefulSetBasic] should validate
+    Statefulset Status endpoints [Conformance]"""
+    sets.create("ss", 1)
+    sets.until_ready("ss", 1)
+    workloads.validate_status(sets.all, "ss", SELECTOR)
+    sets.until_ready("ss", 1)
