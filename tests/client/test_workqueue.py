@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-import uvloop
 
 from pyk8s.client.backoff import ExponentialFailure, TokenBucket
 from pyk8s.client.workqueue import ShutDown, WorkQueue
@@ -165,20 +164,3 @@ async def test_token_bucket() -> None:
     assert loop.time() - begun == pytest.approx(1.0)
     unlimited = TokenBucket(0, 0)
     assert [unlimited.reserve() for _ in range(1000)] == [0.0] * 1000
-
-
-def test_a_delay_below_a_timers_resolution() -> None:
-    """uvloop makes no timer of less than half a millisecond: the key still comes, once, and one
-    more delay of it does no harm."""
-
-    async def run() -> list[str]:
-        queue: WorkQueue[str] = WorkQueue()
-        queue.add_after("a", 0.0001)
-        queue.add_after("a", 10.0)
-        queue.add_after("a", 0.00001)
-        taken = [await queue.get()]
-        queue.done("a")
-        return taken + ["again"] * len(queue)
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        assert runner.run(run()) == ["a"]
