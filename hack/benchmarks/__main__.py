@@ -16,7 +16,7 @@ BENCHMARKS = {
     "decode": "the schema walk of a Pod",
     "apply": "managedFields and server-side apply on a Pod",
     "protobuf": "a Pod in protobuf, beside JSON",
-    "scheduler": "pods that get a node: in memory, and beside an API server",
+    "scheduler": "the scheduler's core in memory: plain and constrained pods, preemption",
 }
 
 

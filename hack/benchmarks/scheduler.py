@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Measures how many pods a second get a node.
+"""Measures how many pods a second get a node, in memory: nothing is read or written.
 
     hack/bench scheduler [--nodes 5000] [--pods 10000] [--constrained 1000] [--only CASE,…]
                          [--json FILE]
 
-`core …`: queue, evaluation and assume in memory, nothing is written. `served …`: the scheduler in
-this process beside an API server with etcd, from its start, with all pods waiting, until all are
-bound (or promised a node). CPU seconds are this process's, whatever else the machine does.
+Queue, evaluation and assume; for preemption the choice of victims and their leaving. CPU seconds
+are this process's, whatever else the machine does.
 """
 
 from __future__ import annotations
@@ -159,13 +158,8 @@ def main(arguments: list[str]) -> None:
         "core-apart": lambda: core(nodes, few, apart),
         "core-preemption": lambda: core_preemption(nodes, few),
     }
-    cases |= _served_cases(options)
     for name in options.only.split(",") if options.only else cases:
         _Stopwatch.name = name
         uvloop.run(cases[name]())
     if options.json:
         options.json.write_text(json.dumps(FIGURES, indent=1))
-
-
-def _served_cases(options: argparse.Namespace) -> dict[str, Callable[[], Any]]:
-    return {}
