@@ -16,6 +16,7 @@ BENCHMARKS = {
     "decode": "the schema walk of a Pod",
     "apply": "managedFields and server-side apply on a Pod",
     "protobuf": "a Pod in protobuf, beside JSON",
+    "scheduler": "pods that get a node: in memory, and beside an API server",
 }
 
 

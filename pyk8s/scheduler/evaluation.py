@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter, OrderedDict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,17 +51,27 @@ class Evaluation:
     def __init__(self, profile: Profile, pod: PodInfo, nodes: NodeTable) -> None:
         self.state: interface.CycleState = {}
         self.rejected: Status | None = None
+        # Rows that would be feasible but for pods they are promised to, and why they are not.
+        self.taken: Mapping[int, Status] = {}
         self._pod = pod
         self._nodes = nodes
         weights = profile.weights
         self._filters = self._active(profile, interface.PreFilterPlugin, _FILTERS)
         self._scores = self._active(profile, interface.PreScorePlugin, (interface.ScorePlugin,))
         self._weights = [weights.get(plugin.name, 1) for plugin in self._scores]
-        self._counted = [
+        # Sorted once: to ask a protocol whether a plugin is of it costs more than most plugins.
+        self._counted: list[tuple[int, Any]] = [
             (place, plugin)
             for place, plugin in enumerate(self._filters)
             if isinstance(plugin, interface.CountedFilterPlugin)
         ]
+        self._judging: list[tuple[int, Any]] = [
+            (place, plugin)
+            for place, plugin in enumerate(self._filters)
+            if isinstance(plugin, interface.FilterPlugin)
+        ]
+        self._normalizing = [isinstance(each, interface.NormalizeScore) for each in self._scores]
+        self.is_counted = False
         self._compared = [
             (plugin, weights.get(plugin.name, 1))
             for plugin in profile.having(interface.CountedScorePlugin)
@@ -108,16 +118,17 @@ class Evaluation:
         """What each node is by itself."""
         nodes, pod = self._nodes, self._pod
         feasible = nodes.is_node[rows].copy()
-        for codes, plugin in zip(self._codes, self._filters, strict=True):
-            if isinstance(plugin, interface.FilterPlugin):
-                codes[rows] = found = plugin.filter(self.state, pod, nodes, rows)
-                feasible &= found == interface.FITS
+        for place, plugin in self._judging:
+            found = plugin.filter(self.state, pod, nodes, rows)
+            self._codes[place, rows] = found
+            feasible &= found == interface.FITS
         self._alone[rows] = feasible
         total = np.zeros(feasible.shape, np.int64)
         normalized = []
-        for raw, plugin, weight in zip(self._raw, self._scores, self._weights, strict=True):
+        for place, plugin in enumerate(self._scores):
+            raw, weight = self._raw[place], self._weights[place]
             raw[rows] = scores = plugin.score(self.state, pod, nodes, rows)
-            if isinstance(plugin, interface.NormalizeScore):
+            if self._normalizing[place]:
                 normalized.append((raw, plugin, weight))
             else:
                 total += weight * scores
@@ -127,19 +138,21 @@ class Evaluation:
     def _count(self) -> None:
         """What each node is beside the others."""
         feasible = self._alone
+        self.is_counted = False
         for place, plugin in self._counted:
             codes = plugin.count(self.state, self._pod, self._nodes)
             self._codes[place] = interface.FITS if codes is None else codes
             if codes is not None:
+                self.is_counted = True
                 feasible = feasible & (codes == interface.FITS)
         self._feasible = feasible
 
-    def best(self, excluded: Collection[int] = ()) -> int:
+    def best(self) -> int:
         """A row with the highest score, any of those that have it; -1 where none fits."""
         feasible = self._feasible
-        if excluded:
+        if self.taken:
             feasible = feasible.copy()
-            feasible[[*excluded]] = False
+            feasible[[*self.taken]] = False
         total = self._total
         if feasible is not self._alone:
             total = np.where(feasible, total, -1)
@@ -164,19 +177,24 @@ class Evaluation:
     def rejection_at(self, row: int) -> Status | None:
         """One row judged by the table as it is at this moment; what is kept stays as it was."""
         rows = np.array([row], np.intp)
-        for plugin in self._filters:
-            if isinstance(plugin, interface.CountedFilterPlugin):
-                codes = plugin.count(self.state, self._pod, self._nodes)
-                code = interface.FITS if codes is None else int(codes[row])
-            else:
-                code = int(plugin.filter(self.state, self._pod, self._nodes, rows)[0])
+        for _, plugin in self._judging:
+            code = int(plugin.filter(self.state, self._pod, self._nodes, rows)[0])
             if code != interface.FITS:
                 status: Status = plugin.rejection(self.state, code)
+                return Status(status.code, status.reasons, plugin.name)
+        for _, plugin in self._counted:
+            codes = plugin.count(self.state, self._pod, self._nodes)
+            code = interface.FITS if codes is None else int(codes[row])
+            if code != interface.FITS:
+                status = plugin.rejection(self.state, code)
                 return Status(status.code, status.reasons, plugin.name)
         return None
 
     def rejections(self) -> Iterator[tuple[Status, NDArray[np.intp]]]:
-        """Why nodes do not fit, by the first plugin that says so, and which nodes."""
+        """Why nodes do not fit, by the first plugin that says so, and which nodes. None for a
+        pod that was rejected as such."""
+        if self.rejected is not None:
+            return
         left = self._nodes.is_node.copy()
         for codes, plugin in zip(self._codes, self._filters, strict=True):
             failing = left & (codes != interface.FITS)
@@ -185,6 +203,8 @@ class Evaluation:
                 rows = np.flatnonzero(failing & (codes == code))
                 yield Status(status.code, status.reasons, plugin.name), rows
             left &= ~failing
+        for row, status in self.taken.items():
+            yield status, np.array([row], np.intp)
 
     def diagnosis(self) -> Diagnosis:
         count = self._nodes.node_count

@@ -6,13 +6,23 @@ What is not built yet of its list: ImageLocality, DynamicResources.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pyk8s.apimachinery.gvk import Object
+from pyk8s.client.client import Client
 from pyk8s.scheduler import placement, queue
 from pyk8s.scheduler.evaluation import Profile
 from pyk8s.scheduler.framework.nodetable import NodeTable
-from pyk8s.scheduler.plugins import counted, noderesources, volumebinding, volumelimits
+from pyk8s.scheduler.nominator import Nominator
+from pyk8s.scheduler.plugins import (
+    counted,
+    defaultpreemption,
+    noderesources,
+    queueing,
+    volumebinding,
+    volumelimits,
+)
 from pyk8s.scheduler.plugins import nodes as node_plugins
 from pyk8s.scheduler.podindex import PodIndex
 from pyk8s.scheduler.storage import Storage
@@ -45,20 +55,27 @@ class Handle:
 
     nodes: NodeTable
     index: PodIndex
+    nominator: Nominator
     selectors: counted.DefaultSelector = field(default_factory=counted.NoSelector)
+    budgets: Callable[[], Sequence[Object]] = tuple
+    # None where nothing is ever bound.
+    client: Client | None = None
     storage: Storage = field(default_factory=Storage)
 
 
 def handle_of(nodes: NodeTable) -> Handle:
-    """For a table that is still empty, without services and owners."""
-    return Handle(nodes, placement.follow(nodes))
+    """For a table that is still empty: no services, owners or budgets, and nobody to bind."""
+    return Handle(nodes, placement.follow(nodes), Nominator(nodes))
 
 
 def default_profile(handle: Handle) -> Profile:
     """In upstream's order, with upstream's weights, what there is of its default plugins."""
+    binders = () if handle.client is None else (queueing.DefaultBinder(handle.client),)
     return Profile(
         name=DEFAULT_SCHEDULER,
         plugins=(
+            queueing.SchedulingGates(),
+            queueing.PrioritySort(),
             node_plugins.NodeUnschedulable(),
             node_plugins.NodeName(),
             node_plugins.TaintToleration(),
@@ -71,7 +88,9 @@ def default_profile(handle: Handle) -> Profile:
             volumelimits.VolumeZone(handle.storage),
             counted.PodTopologySpread(handle.index, handle.selectors),
             counted.InterPodAffinity(handle.index),
+            defaultpreemption.DefaultPreemption(handle.nodes, handle.nominator, handle.budgets),
             noderesources.BalancedAllocation(),
+            *binders,
         ),
         weights={
             "TaintToleration": 3,

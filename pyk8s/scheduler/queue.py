@@ -15,8 +15,9 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from pyk8s.scheduler.framework.podinfo import PodInfo
 
@@ -45,13 +46,22 @@ class QueuedPod:
     rejected_by: frozenset[str] = field(default_factory=frozenset)
 
 
+def _by_priority(pod: PodInfo, queued_at: float) -> tuple[float, float]:
+    return (-pod.priority, queued_at)
+
+
 class Queue:
     """A pod, by uid, is in one of the places or with whoever popped it. `relevant` names the
-    events for which a plugin may change its mind."""
+    events for which a plugin may change its mind; the pod with the least `sort_key` comes first."""
 
-    def __init__(self, relevant: Mapping[str, frozenset[str]]) -> None:
+    def __init__(
+        self,
+        relevant: Mapping[str, frozenset[str]],
+        sort_key: Callable[[PodInfo, float], Any] = _by_priority,
+    ) -> None:
         self._relevant = relevant
-        self._active: list[tuple[int, float, int, QueuedPod]] = []
+        self._sort_key = sort_key
+        self._active: list[tuple[Any, int, QueuedPod]] = []
         self._waiting: dict[str, QueuedPod] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._unschedulable: dict[str, QueuedPod] = {}
@@ -112,6 +122,11 @@ class Queue:
         self._unschedulable[queued.info.uid] = queued
         self._back_off(queued)
 
+    def retry(self, uid: str) -> None:
+        """What stood in the way of a pod has gone in a way no event tells of."""
+        if (queued := self._unschedulable.get(uid)) is not None:
+            self._back_off(queued)
+
     def event(self, name: str) -> None:
         """Move those that it may help to back-off, or past it."""
         for queued in [*self._unschedulable.values()]:
@@ -150,7 +165,8 @@ class Queue:
 
     def _activate(self, queued: QueuedPod) -> None:
         self._waiting[queued.info.uid] = queued
-        entry = (-queued.info.priority, queued.queued_at, next(self._numbers), queued)
+        key = self._sort_key(queued.info, queued.queued_at)
+        entry = (key, next(self._numbers), queued)
         heapq.heappush(self._active, entry)
         self._filled.set()
 

@@ -18,11 +18,14 @@ from pyk8s.client import events, informer, reflector, resources, rest
 from pyk8s.client.client import STRATEGIC_MERGE_PATCH, Client, Patch
 from pyk8s.componenthelpers import volumes
 from pyk8s.scheduler import placement, queue
-from pyk8s.scheduler.evaluation import Evaluations, Profile
+from pyk8s.scheduler.binding import BindingCycle
+from pyk8s.scheduler.evaluation import Evaluation, Evaluations, Profile
 from pyk8s.scheduler.framework import interface, podinfo
 from pyk8s.scheduler.framework.nodetable import NodeTable
 from pyk8s.scheduler.framework.podinfo import PodInfo
-from pyk8s.scheduler.framework.status import Status
+from pyk8s.scheduler.framework.status import Code, Status
+from pyk8s.scheduler.nominator import Nominator
+from pyk8s.scheduler.preempting import Preemptor
 from pyk8s.scheduler.profiles import RELEVANT, Handle, default_profile
 from pyk8s.scheduler.selectors import ServicesAndOwners
 from pyk8s.scheduler.storage import StorageInformers
@@ -43,8 +46,13 @@ class Statistics:
     error: int = 0
 
 
-class BindingRefused(Exception):
-    """A plugin could not do on the chosen node what the pod needs."""
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Why a pod got no node. `nominated` is what it was promised; None leaves that as it is."""
+
+    reason: str
+    message: str
+    nominated: str | None = None
 
 
 class Scheduler:
@@ -58,16 +66,32 @@ class Scheduler:
     ) -> None:
         self.nodes = NodeTable()
         self._index = placement.follow(self.nodes)
+        self._nominator = Nominator(self.nodes)
         selectors = ServicesAndOwners(client)
-        self.queue = queue.Queue(RELEVANT)
         self.statistics = Statistics()
         self._client = client
         self._recorder = recorder
+        source = reflector.ResourceListWatcher(
+            client=client, resource=resources.POD_DISRUPTION_BUDGETS
+        )
+        budgets = informer.SharedInformer(source, transform=informer.without_managed_fields)
         storage = StorageInformers(client, lambda: self.queue.event(queue.STORAGE_CHANGED))
-        handle = Handle(self.nodes, self._index, selectors, storage.storage)
+        handle = Handle(
+            nodes=self.nodes,
+            index=self._index,
+            nominator=self._nominator,
+            selectors=selectors,
+            budgets=budgets.indexer.list,
+            client=client,
+            storage=storage.storage,
+        )
         self._profile = make_profile(handle)
-        self._reserving = self._profile.having(interface.ReservePlugin)
-        self._pre_binding = self._profile.having(interface.PreBindPlugin)
+        (sort,) = self._profile.having(interface.QueueSortPlugin)
+        self.queue = queue.Queue(RELEVANT, sort.sort_key)
+        self._gates = self._profile.having(interface.PreEnqueuePlugin)
+        self._post_filters = self._profile.having(interface.PostFilterPlugin)
+        self._cycle = BindingCycle(self._profile)
+        self._preemptor = Preemptor(client, recorder, self._nominator)
         self._evaluations = Evaluations(self.nodes)
         # Pods that are assumed to be on a node, until the server says so itself.
         self._assumed: set[str] = set()
@@ -90,6 +114,7 @@ class Scheduler:
         # Nodes before pods, namespaces before both: less is looked at twice.
         self._informers = (
             namespaces,
+            budgets,
             *selectors.informers,
             *storage.informers,
             node_informer,
@@ -134,6 +159,9 @@ class Scheduler:
     def _pod_updated(self, before: Object, pod: Object) -> None:
         if meta.uid(before) != meta.uid(pod):
             self._pod_gone(before)
+        elif _nominated_node(before) and not _nominated_node(pod):
+            # A promise of our own that is not written yet is not touched by other news.
+            self._nominator.remove(meta.uid(pod))
         self._pod_changed(pod)
 
     def _pod_changed(self, pod: Object) -> None:
@@ -143,14 +171,11 @@ class Scheduler:
         uid, spec = meta.uid(pod), pod["spec"]
         if spec.get("nodeName"):
             self._on_node(pod, uid, spec["nodeName"])
-        elif (
-            uid in self._assumed
-            or spec.get("schedulerName") != self._profile.name
-            or spec.get("schedulingGates")
-        ):
+        elif uid in self._assumed or spec.get("schedulerName") != self._profile.name:
             return
         elif meta.is_being_deleted(pod):
             self.queue.remove(uid)
+            self._nominator.remove(uid)
         else:
             self._wants_node(podinfo.of(pod))
 
@@ -158,10 +183,15 @@ class Scheduler:
         known = self.nodes.node_of(uid)
         self._assumed.discard(uid)
         self.queue.remove(uid)
+        self._nominator.remove(uid)
         self.nodes.add_pod(podinfo.of(pod), node)
         self.queue.event(queue.POD_UPDATED if known else queue.POD_ADDED)
 
     def _wants_node(self, info: PodInfo) -> None:
+        if not all(gate.pre_enqueue(info).is_success for gate in self._gates):
+            return
+        if nominated := _nominated_node(info.pod):
+            self._nominator.add(info, nominated)
         known = self.queue.knows(info.uid)
         if known is not None and known.signature == info.signature:
             # Such as our own report that it is unschedulable.
@@ -172,14 +202,13 @@ class Scheduler:
     def _pod_gone(self, pod: Object) -> None:
         uid = meta.uid(pod)
         self.queue.remove(uid)
-        was_assumed = uid in self._assumed
+        self._nominator.remove(uid)
+        was_assumed, node = uid in self._assumed, self.nodes.node_of(uid)
         self._assumed.discard(uid)
-        node = self.nodes.node_of(uid)
-        info = self.nodes.remove_pod(uid)
-        if info is not None:
+        if (info := self.nodes.remove_pod(uid)) is not None:
             if was_assumed:
                 # Whoever binds it need not wait any longer.
-                self._unreserve({}, info, node)
+                self._cycle.unreserve({}, info, node)
             self.queue.event(queue.POD_DELETED)
 
     def _node_updated(self, before: Object, node: Object) -> None:
@@ -206,80 +235,102 @@ class Scheduler:
         """Holds one turn to bind, and hands it on to the task."""
         info = queued.info
         evaluation = self._evaluations.of(self._profile, info)
-        row = -1 if evaluation.rejected is not None else evaluation.best()
+        row = self._choose(evaluation, info)
         if row < 0:
-            diagnosis = evaluation.diagnosis()
-            self.statistics.unschedulable += 1
-            self.queue.add_unschedulable(queued, diagnosis.plugins)
-            group.create_task(self._report(info.pod, "Unschedulable", diagnosis.message))
+            self._no_node(queued, evaluation, group)
             return
         node = self.nodes.names[row]
         self.nodes.add_pod(info, node)
         self._assumed.add(info.uid)
-        refused = self._reserve(evaluation.state, info, node)
-        group.create_task(self._bind(queued, node, evaluation.state, refused))
-
-    def _reserve(self, state: interface.CycleState, info: PodInfo, node: str) -> Status | None:
-        """What the first plugin says that has not the node's means for the pod."""
-        for plugin in self._reserving:
-            status: Status = plugin.reserve(state, info, node)
-            if not status.is_success:
-                return status
-        return None
-
-    def _unreserve(self, state: interface.CycleState, info: PodInfo, node: str) -> None:
-        for plugin in reversed(self._reserving):
-            plugin.unreserve(state, info, node)
-
-    async def _pre_bind(self, state: interface.CycleState, info: PodInfo, node: str) -> None:
-        """Raises BindingRefused. May take minutes, in which the turn to bind is others'."""
-        if not volumes.claim_names(info.pod):
-            return
-        self._binding.release()
-        try:
-            for plugin in self._pre_binding:
-                status = await plugin.pre_bind(state, info, node)
-                if not status.is_success:
-                    raise BindingRefused(f"running PreBind plugin {plugin.name}: {status.message}")
-        finally:
-            await self._binding.acquire()
-
-    async def _bind(
-        self,
-        queued: queue.QueuedPod,
-        node: str,
-        state: interface.CycleState,
-        refused: Status | None,
-    ) -> None:
-        pod = queued.info.pod
-        namespace, name = meta.namespaced_name(pod)
-        binding = {
-            "apiVersion": "v1",
-            "kind": "Binding",
-            "metadata": {"name": name, "namespace": namespace, "uid": meta.uid(pod)},
-            "target": {"kind": "Node", "name": node},
-        }
-        try:
-            if refused is not None:
-                raise BindingRefused(refused.message)
-            await self._pre_bind(state, queued.info, node)
-            await self._client.create_subresource(
-                resources.PODS, (namespace, name), "binding", binding
-            )
-        except (errors.StatusError, rest.ServerUnreachable, BindingRefused) as error:
-            self._unreserve(state, queued.info, node)
-            self._binding_failed(queued, error)
-            await self._report(pod, "SchedulerError", str(error))
+        status = self._cycle.reserve(evaluation.state, info, node)
+        if status.is_success:
+            self._nominator.remove(info.uid)
+            group.create_task(self._bind(queued, node, evaluation.state))
         else:
-            self.statistics.scheduled += 1
-            message = f"Successfully assigned {namespace}/{name} to {node}"
-            self._recorder.event(_whole(pod), events.NORMAL, "Scheduled", message)
-            self._binding.release()
+            self._refused(queued, status)
+            report = self._report(info.pod, Outcome(_reason_of(status), status.message))
+            group.create_task(report)
 
-    def _binding_failed(self, queued: queue.QueuedPod, error: Exception) -> None:
+    def _choose(self, evaluation: Evaluation, info: PodInfo) -> int:
+        if evaluation.rejected is not None:
+            return -1
+        promised = self.nodes.rows.get(self._nominator.node_of(info.uid), -1)
+        # Looked at last of all: each look changes the table and brings it back.
+        others = [row for row in self._nominator.rows_before(info) if evaluation.is_feasible(row)]
+        taken = {}
+        for row in others:
+            status = self._nominator.rejection_at(evaluation, info, row)
+            if status is not None:
+                taken[row] = status
+        evaluation.taken = taken
+        if promised >= 0 and evaluation.is_feasible(promised) and promised not in taken:
+            return promised
+        return evaluation.best()
+
+    def _no_node(
+        self, queued: queue.QueuedPod, evaluation: Evaluation, group: asyncio.TaskGroup
+    ) -> None:
+        info, diagnosis = queued.info, evaluation.diagnosis()
+        self.statistics.unschedulable += 1
+        self.queue.add_unschedulable(queued, diagnosis.plugins)
+        message, nominated = diagnosis.message, None
+        for plugin in self._post_filters if self.nodes.node_count else ():
+            result: interface.PostFilterResult = plugin.post_filter(info, evaluation)
+            message, nominated = f"{message} {result.message}".rstrip(), result.node
+            if result.node:
+                self._nominator.add(info, result.node)
+                group.create_task(self._make_room(info, result, message))
+                return
+        if nominated is not None:
+            self._nominator.remove(info.uid)
+        group.create_task(self._report(info.pod, Outcome("Unschedulable", message, nominated)))
+
+    async def _make_room(
+        self, info: PodInfo, result: interface.PostFilterResult, message: str
+    ) -> None:
+        """The victims first: whoever sees the promise sees that it is being kept."""
+        node = result.node or ""
+        outcome = Outcome("Unschedulable", message, node)
+        try:
+            await self._preemptor.make_room(info, node, result.victims)
+        except (errors.StatusError, rest.ServerUnreachable) as error:
+            _log.warning("preemption failed: pod=%s error=%s", info.key, error)
+            if self._nominator.node_of(info.uid) == node:
+                self._nominator.remove(info.uid)
+            self.queue.retry(info.uid)
+            outcome = Outcome("Unschedulable", message, "")
+        await self._report(info.pod, outcome)
+
+    async def _bind(self, queued: queue.QueuedPod, node: str, state: interface.CycleState) -> None:
+        info = queued.info
+        waits = bool(volumes.claim_names(info.pod))
+        if waits:
+            # Volumes may take minutes, in which the turn is others'.
+            self._binding.release()
+        try:
+            status = await self._cycle.run(state, info, node)
+        except (errors.StatusError, rest.ServerUnreachable) as error:
+            status = Status(Code.ERROR, (str(error),))
+        if waits:
+            await self._binding.acquire()
+        if status.is_success:
+            self.statistics.scheduled += 1
+            namespace, name = info.key
+            message = f"Successfully assigned {namespace}/{name} to {node}"
+            self._recorder.event(_whole(info.pod), events.NORMAL, "Scheduled", message)
+            self._binding.release()
+        else:
+            self._refused(queued, status)
+            await self._report(info.pod, Outcome(_reason_of(status), status.message))
+
+    def _refused(self, queued: queue.QueuedPod, status: Status) -> None:
+        """A node was chosen, and then something said no: the pod is on no node any more."""
         uid = queued.info.uid
-        self.statistics.error += 1
-        _log.warning("binding failed: pod=%s error=%s", queued.info.key, error)
+        if status.is_rejected:
+            self.statistics.unschedulable += 1
+        else:
+            self.statistics.error += 1
+            _log.warning("not bound: pod=%s error=%s", queued.info.key, status.message)
         if uid not in self._assumed:
             # The server has said meanwhile where the pod is, or that it is gone.
             return
@@ -289,35 +340,57 @@ class Scheduler:
         newest = self._pods.indexer.get(queued.info.key)
         if newest is not None and meta.uid(newest) == uid:
             queued.info = podinfo.of(newest)
-            self.queue.add_after_backoff(queued)
+            if status.is_rejected:
+                self.queue.add_unschedulable(queued, frozenset({status.plugin}))
+            else:
+                self.queue.add_after_backoff(queued)
 
-    async def _report(self, pod: Object, reason: str, message: str) -> None:
+    async def _report(self, pod: Object, outcome: Outcome) -> None:
         """Event and condition of a pod that got no node; then the turn is another's."""
         try:
-            self._recorder.event(_whole(pod), events.WARNING, "FailedScheduling", message)
-            await self._set_condition(pod, reason, message)
+            self._recorder.event(_whole(pod), events.WARNING, "FailedScheduling", outcome.message)
+            await self._write(pod, outcome)
         except (errors.StatusError, rest.ServerUnreachable) as error:
             _log.warning("condition not set: pod=%s error=%s", meta.namespaced_name(pod), error)
         finally:
             self._binding.release()
 
-    async def _set_condition(self, pod: Object, reason: str, message: str) -> None:
-        condition = {
-            "type": "PodScheduled",
-            "status": "False",
-            "reason": reason,
-            "message": message,
-        }
-        for existing in (pod.get("status") or {}).get("conditions") or ():
-            if existing["type"] == "PodScheduled":
-                if all(existing.get(key) == value for key, value in condition.items()):
-                    return
-                if existing["status"] == "False":
-                    condition["lastTransitionTime"] = existing.get("lastTransitionTime")
-        condition.setdefault("lastTransitionTime", times.now())
-        content = {"metadata": {"uid": meta.uid(pod)}, "status": {"conditions": [condition]}}
-        patch = Patch(content=content, type=STRATEGIC_MERGE_PATCH)
-        await self._client.patch(resources.PODS, meta.namespaced_name(pod), patch, "status")
+    async def _write(self, pod: Object, outcome: Outcome) -> None:
+        status = _status_of(pod, outcome)
+        if status:
+            content = {"metadata": {"uid": meta.uid(pod)}, "status": status}
+            patch = Patch(content=content, type=STRATEGIC_MERGE_PATCH)
+            await self._client.patch(resources.PODS, meta.namespaced_name(pod), patch, "status")
+
+
+def _status_of(pod: Object, outcome: Outcome) -> Object:
+    """What of the pod's status has to change."""
+    changes: Object = {}
+    condition = {
+        "type": "PodScheduled",
+        "status": "False",
+        "reason": outcome.reason,
+        "message": outcome.message,
+    }
+    known = {each["type"]: each for each in (pod.get("status") or {}).get("conditions") or ()}
+    existing = known.get("PodScheduled") or {}
+    if any(existing.get(key) != value for key, value in condition.items()):
+        if existing.get("status") == "False" and existing.get("lastTransitionTime"):
+            condition["lastTransitionTime"] = existing["lastTransitionTime"]
+        else:
+            condition["lastTransitionTime"] = times.now()
+        changes["conditions"] = [condition]
+    if outcome.nominated is not None and outcome.nominated != _nominated_node(pod):
+        changes["nominatedNodeName"] = outcome.nominated or None
+    return changes
+
+
+def _nominated_node(pod: Object) -> str:
+    return (pod.get("status") or {}).get("nominatedNodeName") or ""
+
+
+def _reason_of(status: Status) -> str:
+    return "Unschedulable" if status.is_rejected else "SchedulerError"
 
 
 def _whole(pod: Object) -> Object:

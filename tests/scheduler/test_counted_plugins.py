@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plain import interpodaffinity, noderesources, nodes, podtopologyspread, strategies
 from plain.cluster import Cluster, Object, name
@@ -15,6 +15,7 @@ from pyk8s.apimachinery import labels
 from pyk8s.scheduler.evaluation import Evaluations, Profile
 from pyk8s.scheduler.framework import podinfo
 from pyk8s.scheduler.framework.nodetable import NodeTable
+from pyk8s.scheduler.nominator import Nominator
 from pyk8s.scheduler.placement import follow
 from pyk8s.scheduler.profiles import Handle, default_profile
 
@@ -37,7 +38,8 @@ class World:
     def __init__(self, cluster: Cluster, selectors: Any = None) -> None:
         self.table = NodeTable(rows=1)
         self.index = follow(self.table)
-        handle = Handle(self.table, self.index, *([selectors] if selectors else []))
+        nominator = Nominator(self.table)
+        handle = Handle(self.table, self.index, nominator, *([selectors] if selectors else []))
         self.profile: Profile = default_profile(handle)
         self.kept = Evaluations(self.table)
         for namespace, namespace_labels in cluster.namespaces.items():
@@ -178,7 +180,7 @@ def is_feasible(cluster: Cluster, pod: Object, on: Object) -> bool:
     )
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.one_of(
         strategies.spread_cases(),

@@ -7,7 +7,8 @@ Which of them a plugin has is looked up once, when its profile is made. Upstream
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -92,12 +93,35 @@ class CountedScorePlugin(Protocol):
         ...
 
 
+class Judged(Protocol):
+    """A pod for which no row was found. `is_counted`: what other rows hold keeps it from some."""
+
+    @property
+    def is_counted(self) -> bool: ...
+
+    def rejections(self) -> Iterator[tuple[Status, NDArray[np.intp]]]:
+        """Why rows do not fit, by the first plugin that says so, and which rows."""
+        ...
+
+    def rejection_at(self, row: int) -> Status | None:
+        """One row judged by the table as it is at this moment; None: the pod fits."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PostFilterResult:
+    """`node` is promised to the pod once `victims` are gone; empty takes a promise back, None
+    leaves it. `message` is what users read beside the reasons."""
+
+    node: str | None
+    victims: Sequence[PodInfo] = ()
+    message: str = ""
+
+
 @runtime_checkable
 class PostFilterPlugin(Protocol):
-    def post_filter(
-        self, state: CycleState, pod: PodInfo, rejected: Mapping[int, Status]
-    ) -> tuple[str, Status]:
-        """After no row fitted: the node to nominate or an empty name, and what users read."""
+    def post_filter(self, pod: PodInfo, judged: Judged) -> PostFilterResult:
+        """After no row fitted."""
         ...
 
 

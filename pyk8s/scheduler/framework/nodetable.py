@@ -9,7 +9,8 @@ which is no node until one comes. Single-threaded, nothing suspends: every read 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,7 @@ class NodeTable:
         self._free = [*range(rows - 1, -1, -1)]
         self._journal: list[int] = []
         self._forgotten = 0
+        self._is_supposing = False
         self.node_count = 0
 
     @property
@@ -86,10 +88,22 @@ class NodeTable:
 
     def touch(self, row: int) -> None:
         """Say of a row that it has to be looked at anew."""
+        if self._is_supposing:
+            return
         self._journal.append(row)
         if len(self._journal) > _JOURNAL_MAX:
             self._forgotten += _JOURNAL_MAX // 2
             del self._journal[: _JOURNAL_MAX // 2]
+
+    @contextmanager
+    def supposing(self) -> Iterator[None]:
+        """Inside, pods may be taken off known nodes and put on them to see what would be. Whoever
+        does so undoes it before the end, and the journal does not tell of it."""
+        before, self._is_supposing = self._is_supposing, True
+        try:
+            yield
+        finally:
+            self._is_supposing = before
 
     def touch_all(self) -> None:
         self._forgotten = self.position + 1

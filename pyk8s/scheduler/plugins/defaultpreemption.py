@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which pods of lower priority would have to go, and from which node, for a pod that fits nowhere.
+
+Mirrors `plugins/defaultpreemption` and `framework/preemption`. A dry run takes pods off the table
+and puts them back: nothing suspends meanwhile, so nobody sees it. Who deletes the victims is the
+scheduler.
+"""
+
+from __future__ import annotations
+
+import functools
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from pyk8s.apimachinery import labels, meta
+from pyk8s.apimachinery.gvk import Object
+from pyk8s.scheduler.framework.interface import Judged, PostFilterResult
+from pyk8s.scheduler.framework.nodetable import NodeTable
+from pyk8s.scheduler.framework.podinfo import PodInfo
+from pyk8s.scheduler.framework.status import Code, Status
+from pyk8s.scheduler.nominator import Nominator
+
+NOT_HELPFUL = "Preemption is not helpful for scheduling"
+NO_VICTIMS = "No preemption victims found for incoming pod"
+DISRUPTION_TARGET, BY_SCHEDULER = "DisruptionTarget", "PreemptionByScheduler"
+
+# DefaultPreemptionArgs' defaults: so many candidates are enough to choose from.
+_CANDIDATES_PERCENT = 10
+_CANDIDATES_LEAST = 100
+_KEPT_MAX = 16
+# Makes every priority positive, so that fewer pods weigh less.
+_PRIORITY_OFFSET = 2**31
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """`victims`, the most important first, would make room; so many `violations` of budgets.
+    The least `cost` is best."""
+
+    row: int
+    victims: tuple[PodInfo, ...]
+    violations: int
+
+    @functools.cached_property
+    def cost(self) -> tuple[int, int, int, int]:
+        highest = self.victims[0].priority if self.victims else -_PRIORITY_OFFSET
+        total = sum(victim.priority + _PRIORITY_OFFSET for victim in self.victims)
+        return (self.violations, highest, total, len(self.victims))
+
+
+_DryRun = Candidate | tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _DryRuns:
+    """What came out for pods of one signature, by row, as long as the row does not change."""
+
+    position: int
+    budgets: tuple[str, ...]
+    by_row: dict[int, _DryRun] = field(default_factory=dict)
+
+    def catch_up(self, nodes: NodeTable) -> None:
+        rows = nodes.changed_since(self.position)
+        if isinstance(rows, slice):
+            self.by_row.clear()
+        else:
+            for row in rows:
+                self.by_row.pop(int(row), None)
+        self.position = nodes.position
+
+
+class DefaultPreemption:
+    """`budgets` lists the PodDisruptionBudgets there are."""
+
+    name = "DefaultPreemption"
+
+    def __init__(
+        self, nodes: NodeTable, nominator: Nominator, budgets: Callable[[], Sequence[Object]]
+    ) -> None:
+        self._nodes = nodes
+        self._nominator = nominator
+        self._budgets = budgets
+        self._kept: dict[bytes, _DryRuns] = {}
+
+    def post_filter(self, pod: PodInfo, judged: Judged) -> PostFilterResult:
+        rejected = {int(row): status for status, rows in judged.rejections() for row in rows}
+        ineligible = self._ineligible(pod, rejected)
+        if ineligible:
+            return PostFilterResult(None, message=f"preemption: {ineligible}")
+        helped = [row for row, status in rejected.items() if status.code is Code.UNSCHEDULABLE]
+        reasons: Counter[str] = Counter()
+        if unhelped := self._nodes.node_count - len(helped):
+            reasons[NOT_HELPFUL] = unhelped
+        candidates = self._candidates(pod, judged, helped, reasons)
+        if not candidates:
+            listed = ", ".join(sorted(f"{count} {reason}" for reason, count in reasons.items()))
+            available = f"0/{self._nodes.node_count} nodes are available"
+            return PostFilterResult("", message=f"preemption: {available}: {listed}.")
+        chosen = best_of(candidates)
+        return PostFilterResult(self._nodes.names[chosen.row], chosen.victims)
+
+    def _ineligible(self, pod: PodInfo, rejected: dict[int, Status]) -> str:
+        if pod.pod["spec"].get("preemptionPolicy") == "Never":
+            return "not eligible due to preemptionPolicy=Never."
+        row = self._nodes.rows.get(self._nominator.node_of(pod.uid))
+        if row is None:
+            return ""
+        status = rejected.get(row)
+        if status is not None and status.code is Code.UNRESOLVABLE:
+            return ""
+        for other in self._nodes.pods[row].values():
+            if other.priority < pod.priority and _is_being_preempted(other.pod):
+                return "not eligible due to a terminating pod on the nominated node."
+        return ""
+
+    def _candidates(
+        self, pod: PodInfo, judged: Judged, rows: list[int], reasons: Counter[str]
+    ) -> list[Candidate]:
+        wanted = max(len(rows) * _CANDIDATES_PERCENT // 100, _CANDIDATES_LEAST)
+        begin = random.randrange(len(rows)) if rows else 0
+        listed = self._budgets()
+        budgets = [_Budget.of(each) for each in listed]
+        kept = self._dry_runs(pod, judged, tuple(map(meta.resource_version, listed)))
+        found: list[Candidate] = []
+        for row in (*rows[begin:], *rows[:begin]):
+            result = kept.by_row.get(row)
+            if result is None or self._nominator.on(self._nodes.names[row]):
+                with self._nodes.supposing():
+                    result = self._dry_run(pod, judged, row, budgets)
+                kept.by_row[row] = result
+            if isinstance(result, Candidate):
+                found.append(result)
+                if len(found) >= wanted and not all(each.violations for each in found):
+                    break
+            else:
+                reasons.update(result)
+        return found
+
+    def _dry_runs(self, pod: PodInfo, judged: Judged, budgets: tuple[str, ...]) -> _DryRuns:
+        kept = self._kept.get(pod.signature)
+        if kept is None or kept.budgets != budgets or judged.is_counted:
+            # What depends on other rows is looked at anew each time.
+            kept = self._kept[pod.signature] = _DryRuns(self._nodes.position, budgets)
+            if len(self._kept) > _KEPT_MAX:
+                del self._kept[next(iter(self._kept))]
+        kept.catch_up(self._nodes)
+        return kept
+
+    def _dry_run(
+        self, pod: PodInfo, judged: Judged, row: int, budgets: Sequence[_Budget]
+    ) -> _DryRun:
+        """The least that has to go, or why nothing helps."""
+        nodes, node = self._nodes, self._nodes.names[row]
+        lower = [each for each in nodes.pods[row].values() if each.priority < pod.priority]
+        if not lower:
+            return (NO_VICTIMS,)
+        gone = {each.uid: each for each in lower}
+        for each in lower:
+            nodes.remove_pod(each.uid)
+        try:
+            status = self._nominator.rejection_at(judged, pod, row)
+            if status is not None:
+                return status.reasons
+            violating, others = split_by_budgets(sorted(lower, key=_importance), budgets)
+            violations = 0
+            for each in (*violating, *others):
+                nodes.add_pod(each, node)
+                del gone[each.uid]
+                if self._nominator.rejection_at(judged, pod, row) is not None:
+                    nodes.remove_pod(each.uid)
+                    gone[each.uid] = each
+                    violations += each in violating
+            return Candidate(row, tuple(sorted(gone.values(), key=_importance)), violations)
+        finally:
+            for each in gone.values():
+                nodes.add_pod(each, node)
+
+
+def _is_being_preempted(pod: Object) -> bool:
+    return meta.is_being_deleted(pod) and any(
+        each["type"] == DISRUPTION_TARGET
+        and each["status"] == "True"
+        and each.get("reason") == BY_SCHEDULER
+        for each in (pod.get("status") or {}).get("conditions") or ()
+    )
+
+
+def _started(pod: PodInfo) -> str:
+    # One that has not started counts as started now; the instants of one format sort as text.
+    return (pod.pod.get("status") or {}).get("startTime") or "~"
+
+
+def _importance(pod: PodInfo) -> tuple[int, str]:
+    """More important first: of higher priority, then started earlier."""
+    return (-pod.priority, _started(pod))
+
+
+def best_of(candidates: Sequence[Candidate]) -> Candidate:
+    """Upstream's pickOneNodeForPreemption: fewest violations, then the least important victims,
+    then the fewest, then those that started last."""
+
+    least = min(each.cost for each in candidates)
+    return max((each for each in candidates if each.cost == least), key=_earliest_start)
+
+
+def _earliest_start(candidate: Candidate) -> str:
+    """Of the victims of the highest priority."""
+    victims = candidate.victims
+    if not victims:
+        return ""
+    return min(_started(each) for each in victims if each.priority == victims[0].priority)
+
+
+@dataclass(frozen=True, slots=True)
+class _Budget:
+    namespace: str
+    selector: labels.Selector
+    allowed: int
+    disrupted: frozenset[str]
+
+    @classmethod
+    def of(cls, budget: Object) -> _Budget:
+        status = budget.get("status") or {}
+        return cls(
+            meta.namespace(budget),
+            labels.from_label_selector(budget["spec"].get("selector")),
+            status.get("disruptionsAllowed") or 0,
+            frozenset(status.get("disruptedPods") or ()),
+        )
+
+    def covers(self, pod: Object) -> bool:
+        """A budget that selects everything covers nothing here, as upstream has it."""
+        return (
+            meta.namespace(pod) == self.namespace
+            and not self.selector.is_everything
+            and self.selector.matches(meta.labels(pod))
+            # Such a pod has been counted when the API server agreed to its end.
+            and meta.name(pod) not in self.disrupted
+        )
+
+
+def split_by_budgets(
+    pods: Iterable[PodInfo], budgets: Sequence[_Budget]
+) -> tuple[list[PodInfo], list[PodInfo]]:
+    """Those whose end would violate a budget if all before them ended too, and the others."""
+    left = [each.allowed for each in budgets]
+    violating: list[PodInfo] = []
+    others: list[PodInfo] = []
+    for pod in pods:
+        violates = False
+        for place, budget in enumerate(budgets):
+            if meta.labels(pod.pod) and budget.covers(pod.pod):
+                left[place] -= 1
+                violates = violates or left[place] < 0
+        (violating if violates else others).append(pod)
+    return violating, others

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Carries out a preemption: the victims are told why, and deleted.
+
+Mirrors `framework/preemption/executor.go`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from pyk8s.apimachinery import errors, meta, times
+from pyk8s.apimachinery.gvk import Object
+from pyk8s.client import events, resources
+from pyk8s.client.client import STRATEGIC_MERGE_PATCH, Client, DeleteOptions, Patch
+from pyk8s.scheduler.framework.podinfo import PodInfo
+from pyk8s.scheduler.nominator import Nominator
+from pyk8s.scheduler.plugins import defaultpreemption
+
+_log = logging.getLogger(__name__)
+
+
+class Preemptor:
+    def __init__(
+        self, client: Client, recorder: events.EventRecorder, nominator: Nominator
+    ) -> None:
+        self._client = client
+        self._recorder = recorder
+        self._nominator = nominator
+
+    async def make_room(self, pod: PodInfo, node: str, victims: Sequence[PodInfo]) -> None:
+        """Victims that are gone already are no fault. Raises StatusError, ServerUnreachable."""
+        for victim in victims:
+            await self._end(pod, node, victim)
+        for other in self._nominator.on(node):
+            if other.priority < pod.priority:
+                # It may have lost its place by this, and has to look for another.
+                self._nominator.remove(other.uid)
+                await self._patch_status(other.pod, {"nominatedNodeName": None})
+
+    async def _end(self, pod: PodInfo, node: str, victim: PodInfo) -> None:
+        scheduler = pod.pod["spec"].get("schedulerName", "")
+        condition = {
+            "type": defaultpreemption.DISRUPTION_TARGET,
+            "status": "True",
+            "reason": defaultpreemption.BY_SCHEDULER,
+            "message": f"{scheduler}: preempting to accommodate a higher priority pod",
+            "lastTransitionTime": times.now(),
+        }
+        if not meta.is_being_deleted(victim.pod):
+            try:
+                await self._patch_status(victim.pod, {"conditions": [condition]})
+                namespace, name = victim.key
+                options = DeleteOptions(uid=victim.uid)
+                await self._client.delete(resources.PODS, name, namespace, options)
+            except errors.StatusError as error:
+                if error.code not in (404, 409):
+                    raise
+                _log.info("victim is gone: pod=%s error=%s", victim.key, error)
+                return
+        _log.info("preempted: pod=%s by=%s node=%s", victim.key, pod.key, node)
+        message = f"Preempted by pod {pod.uid} on node {node}"
+        whole = {"apiVersion": "v1", "kind": "Pod", **victim.pod}
+        self._recorder.event(whole, events.NORMAL, "Preempted", message)
+
+    async def _patch_status(self, pod: Object, status: Object) -> None:
+        content = {"metadata": {"uid": meta.uid(pod)}, "status": status}
+        patch = Patch(content=content, type=STRATEGIC_MERGE_PATCH)
+        await self._client.patch(resources.PODS, meta.namespaced_name(pod), patch, "status")
