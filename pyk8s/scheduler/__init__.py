@@ -10,6 +10,6 @@
 
 `profiles` says which plugins there are, `binding` runs Reserve to PostBind. PodIndex counts pods by
 kind beside the table, for constraints between pods. Knows the API server over HTTP alone. The
-framework that plugins are written against is a package of its own; the plugins know nothing of
-queue and loop.
+framework that plugins are written against is a package
+of its own; the plugins know nothing of queue and loop.
 """

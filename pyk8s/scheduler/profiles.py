@@ -57,10 +57,10 @@ class Handle:
     index: PodIndex
     nominator: Nominator
     selectors: counted.DefaultSelector = field(default_factory=counted.NoSelector)
-    storage: Storage = field(default_factory=Storage)
     budgets: Callable[[], Sequence[Object]] = tuple
     # None where nothing is ever bound.
     client: Client | None = None
+    storage: Storage = field(default_factory=Storage)
 
 
 def handle_of(nodes: NodeTable) -> Handle:

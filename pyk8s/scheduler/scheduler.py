@@ -71,19 +71,19 @@ class Scheduler:
         self.statistics = Statistics()
         self._client = client
         self._recorder = recorder
-        storage = StorageInformers(client, lambda: self.queue.event(queue.STORAGE_CHANGED))
         source = reflector.ResourceListWatcher(
             client=client, resource=resources.POD_DISRUPTION_BUDGETS
         )
         budgets = informer.SharedInformer(source, transform=informer.without_managed_fields)
+        storage = StorageInformers(client, lambda: self.queue.event(queue.STORAGE_CHANGED))
         handle = Handle(
             nodes=self.nodes,
             index=self._index,
             nominator=self._nominator,
             selectors=selectors,
-            storage=storage.storage,
             budgets=budgets.indexer.list,
             client=client,
+            storage=storage.storage,
         )
         self._profile = make_profile(handle)
         (sort,) = self._profile.having(interface.QueueSortPlugin)
@@ -203,11 +203,9 @@ class Scheduler:
         uid = meta.uid(pod)
         self.queue.remove(uid)
         self._nominator.remove(uid)
-        was_assumed = uid in self._assumed
+        was_assumed, node = uid in self._assumed, self.nodes.node_of(uid)
         self._assumed.discard(uid)
-        node = self.nodes.node_of(uid)
-        info = self.nodes.remove_pod(uid)
-        if info is not None:
+        if (info := self.nodes.remove_pod(uid)) is not None:
             if was_assumed:
                 # Whoever binds it need not wait any longer.
                 self._cycle.unreserve({}, info, node)
@@ -305,9 +303,9 @@ class Scheduler:
 
     async def _bind(self, queued: queue.QueuedPod, node: str, state: interface.CycleState) -> None:
         info = queued.info
-        # Volumes may take minutes to come, in which the turn to bind is others'.
         waits = bool(volumes.claim_names(info.pod))
         if waits:
+            # Volumes may take minutes, in which the turn is others'.
             self._binding.release()
         try:
             status = await self._cycle.run(state, info, node)
