@@ -265,31 +265,6 @@ def _until_seen(events: Any, hard: Object) -> None:
     raise AssertionError(f"{hard} was not seen")
 
 
-def test_failure_condition_of_a_replication_controller(quotas: Quotas) -> None:
-    """[sig-apps] ReplicationController should surface a failure condition on a common issue like
-    exceeded quota [Conformance]"""
-    quotas.create("condition-test", hard={"pods": "2"})
-    quotas.until_used({"pods": "0"}, "condition-test")
-    controllers = quotas.resource("replicationcontrollers")
-    name = "condition-test"
-    spec = {"replicas": 3, "selector": {"name": name}, "template": _template(name)}
-    controllers.create({"metadata": {"name": name}, "spec": spec})
-
-    def failure() -> Object | None:
-        found = controllers.get(name)
-        status = found.get("status") or {}
-        if status.get("observedGeneration", 0) < found["metadata"]["generation"]:
-            return None
-        conditions = status.get("conditions") or []
-        return next((c for c in conditions if c["type"] == "ReplicaFailure"), None)
-
-    wait_until(failure, "the failure is told")
-    assert (failure() or {})["reason"] == "FailedCreate"
-    controllers.patch(name, {"spec": {"replicas": 2}}, MERGE)
-    wait_until(lambda: failure() is None and _is_observed(controllers, name), "it is well again")
-    assert controllers.get(name)["status"]["replicas"] == 2
-
-
 def _is_observed(controllers: Resource, name: str) -> bool:
     found = controllers.get(name)
     return bool(found["status"]["observedGeneration"] >= found["metadata"]["generation"])
