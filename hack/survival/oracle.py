@@ -18,6 +18,11 @@ import h11
 from hack.survival import history, machines
 
 
+# A member that has lost its leader may keep a watch open and say nothing on it, for ever. After so
+# long another member is asked; where nothing has happened that costs one connection.
+_SILENT_SECONDS_MAX = 5.0
+
+
 class Oracle:
     """Fills `truth` with the changes of the objects under a prefix, from `start` to `stop`."""
 
@@ -89,7 +94,8 @@ async def _watch(url: str, prefix: str, start: int) -> AsyncIterator[dict[str, A
         while True:
             event = http.next_event()
             if event is h11.NEED_DATA:
-                data = await reader.read(2**18)
+                async with asyncio.timeout(_SILENT_SECONDS_MAX):
+                    data = await reader.read(2**18)
                 if not data:
                     raise ConnectionResetError("etcd hung up")
                 http.receive_data(data)
