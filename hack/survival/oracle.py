@@ -17,7 +17,6 @@ import h11
 
 from hack.survival import history, machines
 
-
 # A member that has lost its leader may keep a watch open and say nothing on it, for ever. After so
 # long another member is asked; where nothing has happened that costs one connection.
 _SILENT_SECONDS_MAX = 5.0
