@@ -194,7 +194,9 @@ def test_collection(sets: _StatefulSets) -> None:
     until(
         sets.all, "test-ss", lambda ss: count(ss, "updatedReplicas") == 2, "both are of the patch"
     )
-    assert [image for image, _ in sets.shown()] == [OTHER_WEBSERVER] * 2
+    wait_until(
+        lambda: [image for image, _ in sets.shown()] == [OTHER_WEBSERVER] * 2, "both run the patch"
+    )
     everywhere = sets.all.everywhere()
     assert everywhere.names("test-ss=patched") == ["test-ss"]
     places = [each["metadata"]["namespace"] for each in everywhere.list("test-ss=patched")["items"]]

@@ -324,7 +324,9 @@ class Watcher:
             leave_after -= 1
             if self.has_seen_end or not leave_after:
                 break
-            if self._pause and self._chance.random() < 0.01:
+            # Once nothing is written any more it reads on: thousands of events may be left.
+            rests = self._pause and not self._load.stop.is_set()
+            if rests and self._chance.random() < 0.01:
                 await asyncio.sleep(self._pause)
         self._client.close()
 

@@ -18,7 +18,7 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from pyk8s.apimachinery import errors, meta, times
+from pyk8s.apimachinery import errors, times
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.client import resources, rest
 from pyk8s.client.client import Client
@@ -167,13 +167,28 @@ class LeaderElector:
         return {**lease, "spec": spec}
 
     async def _release(self) -> None:
-        if not self.is_leader or self._observed is None:
+        """Of what the Lease is now: a renewal that was cancelled may have come through."""
+        options = self._options
+        if not self.is_leader:
             return
-        lease = self._observed
-        now = times.now_micro()
-        spec = {**lease["spec"], "holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": now}
         self.leader = ""
         with contextlib.suppress(*_PASSING):
-            async with asyncio.timeout(self._options.retry_period_seconds):
-                await self._client.update(resources.LEASES, {**lease, "spec": spec})
-                _log.info("released: lease=%s", meta.name(lease))
+            async with asyncio.timeout(options.renew_deadline_seconds):
+                while not await self._given_back():  # noqa: ASYNC110 (no event crosses HTTP)
+                    await asyncio.sleep(options.retry_period_seconds)
+                _log.info("released: lease=%s", options.name)
+
+    async def _given_back(self) -> bool:
+        options = self._options
+        lease = await self._client.get(resources.LEASES, options.name, options.namespace)
+        if lease["spec"].get("holderIdentity") != options.identity:
+            return True
+        now = times.now_micro()
+        spec = {**lease["spec"], "holderIdentity": "", "leaseDurationSeconds": 1, "renewTime": now}
+        try:
+            await self._client.update(resources.LEASES, {**lease, "spec": spec})
+        except errors.StatusError as error:
+            if error.reason != errors.CONFLICT:
+                raise
+            return False
+        return True
