@@ -16,17 +16,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pyk8s.admission import plugins
-from pyk8s.cli import flags
+from pyk8s.cli import flags, supervisor
 from pyk8s.cli.flags import UsageError
 from pyk8s.server.options import APIServerOptions
 
 PROGRAM = "pyk8s apiserver"
 
-# How `pyk8s up` tells its child what no flag says: a socket that listens, a pipe that wants one
-# byte once the server is ready, the process to end with, and which of the workers it is.
+# How `pyk8s up` tells its child what no flag says, beside what every child is told: a socket that
+# listens, and which of the workers it is.
 LISTEN_FD = "PYK8S_LISTEN_FD"
-READY_FD = "PYK8S_READY_FD"
-PARENT_PID = "PYK8S_PARENT_PID"
 WORKER = "PYK8S_WORKER"
 
 # Containers made and not freed before the collector looks at the young ones; Python's 700 are
@@ -214,7 +212,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _end_with_parent() -> None:
-    if parent := os.environ.get(PARENT_PID):
+    if parent := os.environ.get(supervisor.PARENT_PID):
         from pyk8s.server import parent_death
 
         parent_death.end_with_parent(int(parent))
@@ -267,6 +265,6 @@ def _settle() -> None:
 
 def say_ready() -> None:
     """Tell the supervisor, if there is one."""
-    if descriptor := os.environ.get(READY_FD):
+    if descriptor := os.environ.get(supervisor.READY_FD):
         os.write(int(descriptor), b"r")
         os.close(int(descriptor))

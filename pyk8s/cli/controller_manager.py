@@ -4,35 +4,20 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pyk8s.cli import controller_flags, flags
-from pyk8s.cli.flags import UsageError
+from pyk8s.cli import client_component, controller_flags, flags
 
 if TYPE_CHECKING:
     from pyk8s.controllers.manager import ManagerOptions
 
 PROGRAM = "pyk8s controller-manager"
 
-# How `pyk8s up` names the process this one ends with.
-PARENT_PID = "PYK8S_PARENT_PID"
-
 
 def main(arguments: list[str]) -> int:
     """The exit status: 0 after SIGINT or SIGTERM, 1 with one line on stderr otherwise."""
-    try:
-        parsed = _parser().parse_args(arguments)
-    except UsageError as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
-        return 1
-    if parent := os.environ.get(PARENT_PID):
-        from pyk8s.server import parent_death
-
-        parent_death.end_with_parent(int(parent))
-    return _run(parsed)
+    return client_component.main(_parser(), arguments, _run)
 
 
 def parse(arguments: Sequence[str]) -> ManagerOptions:
@@ -51,12 +36,7 @@ def _options(parsed: argparse.Namespace) -> ManagerOptions:
 def _parser() -> flags.Parser:
     parser = flags.Parser(PROGRAM, "Run the controllers of a cluster.")
     add = parser.add_argument
-    add(
-        "--kubeconfig",
-        default="",
-        metavar="FILE",
-        help="how to reach the API server (default: $KUBECONFIG, ~/.kube/config, in-cluster)",
-    )
+    client_component.add_kubeconfig(parser)
     add(
         "--controllers",
         default=("*",),
@@ -64,15 +44,7 @@ def _parser() -> flags.Parser:
         metavar="LIST",
         help="which to run: '*' is all, 'name' adds one, '-name' takes one away (default: *)",
     )
-    add(
-        "--leader-elect",
-        default=True,
-        type=flags.boolean,
-        nargs="?",
-        const=True,
-        metavar="BOOL",
-        help="run only while holding the Lease kube-system/kube-controller-manager",
-    )
+    client_component.add_leader_elect(parser, "kube-controller-manager")
     add(
         "--kube-api-qps",
         default=500.0,
@@ -80,13 +52,7 @@ def _parser() -> flags.Parser:
         metavar="N",
         help="requests a second and controller (default: 500; 0 for no limit)",
     )
-    add(
-        "--kube-api-burst",
-        default=1000,
-        type=flags.natural,
-        metavar="N",
-        help="how many of them at once (default: 1000)",
-    )
+    client_component.add_burst(parser)
     add(
         "--bind-address",
         default="127.0.0.1",
@@ -102,32 +68,25 @@ def _parser() -> flags.Parser:
         help="port of /healthz and /metrics (default: 0, not served)",
     )
     controller_flags.add(parser)
-    add(
-        "--v", "-v", default=0, type=flags.natural, metavar="LEVEL", help="how much to log, 0 to 10"
-    )
+    client_component.add_verbosity(parser)
     return parser
 
 
 def _run(parsed: argparse.Namespace) -> int:
-    import logging
-
     import uvloop
 
     from pyk8s.client.kubeconfig import KubeconfigError
     from pyk8s.client.leaderelection import LeadershipLost
     from pyk8s.controllers import manager, registry
 
-    form = "%(asctime)s %(levelname).1s %(name)s: %(message)s"
-    logging.basicConfig(level=logging.DEBUG if parsed.v > 4 else logging.INFO, format=form)
+    client_component.log(parsed.v)
     try:
         uvloop.run(manager.run(_options(parsed)))
     except (
-        UsageError,
         KubeconfigError,
         LeadershipLost,
         registry.UnknownController,
         OSError,
     ) as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
-        return 1
+        return client_component.failed(PROGRAM, error)
     return 0

@@ -5,10 +5,9 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 from typing import TYPE_CHECKING
 
-from pyk8s.cli import apiserver, flags
+from pyk8s.cli import client_component, flags, supervisor
 from pyk8s.cli.flags import UsageError
 
 if TYPE_CHECKING:
@@ -20,29 +19,13 @@ PROGRAM = "pyk8s node"
 
 def main(arguments: list[str]) -> int:
     """The exit status: 0 after SIGINT or SIGTERM, 1 with one line on stderr otherwise."""
-    try:
-        parsed = _parser().parse_args(arguments)
-        if not parsed.simulated:
-            raise UsageError("--simulated: real containers are not built yet, so say how many")
-    except UsageError as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
-        return 1
-    if parent := os.environ.get(apiserver.PARENT_PID):
-        from pyk8s.server import parent_death
-
-        parent_death.end_with_parent(int(parent))
-    return _run(parsed)
+    return client_component.main(_parser(), arguments, _run)
 
 
 def _parser() -> flags.Parser:
     parser = flags.Parser(PROGRAM, "Run simulated nodes: their pods run, their containers do not.")
     add = parser.add_argument
-    add(
-        "--kubeconfig",
-        default="",
-        metavar="FILE",
-        help="how to reach the API server (default: $KUBECONFIG, ~/.kube/config, in-cluster)",
-    )
+    client_component.add_kubeconfig(parser)
     add("--simulated", default=0, type=flags.natural, metavar="N", help="how many nodes")
     add(
         "--simulated-volumes",
@@ -130,8 +113,8 @@ def _serving(parsed: argparse.Namespace) -> ServerOptions:
 
 
 def _run(parsed: argparse.Namespace) -> int:
-    import logging
-
+    if not parsed.simulated:
+        raise UsageError("--simulated: real containers are not built yet, so say how many")
     import uvloop
 
     from pyk8s.apimachinery.errors import StatusError
@@ -139,9 +122,8 @@ def _run(parsed: argparse.Namespace) -> int:
     from pyk8s.client.rest import ServerUnreachable
     from pyk8s.node import process
 
-    form = "%(asctime)s %(levelname).1s %(name)s: %(message)s"
-    logging.basicConfig(level=logging.INFO, format=form)
-    descriptor = int(os.environ.get(apiserver.READY_FD) or -1)
+    client_component.log()
+    descriptor = int(os.environ.get(supervisor.READY_FD) or -1)
 
     def is_ready() -> None:
         if descriptor >= 0:
@@ -151,8 +133,7 @@ def _run(parsed: argparse.Namespace) -> int:
         running = process.run(parsed.kubeconfig, _options(parsed), _serving(parsed), is_ready)
         uvloop.run(running)
     except* (KubeconfigError, StatusError, ServerUnreachable, OSError) as group:
-        print(f"{PROGRAM}: {group.exceptions[0]}", file=sys.stderr)
-        return_status = 1
+        status = client_component.failed(PROGRAM, group.exceptions[0])
     else:
-        return_status = 0
-    return return_status
+        status = 0
+    return status

@@ -4,35 +4,20 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from pyk8s.cli import flags
-from pyk8s.cli.flags import UsageError
+from pyk8s.cli import client_component, flags
 
 if TYPE_CHECKING:
     from pyk8s.scheduler.server import SchedulerOptions
 
 PROGRAM = "pyk8s scheduler"
 
-# How `pyk8s up` names the process this one ends with.
-PARENT_PID = "PYK8S_PARENT_PID"
-
 
 def main(arguments: list[str]) -> int:
     """The exit status: 0 after SIGINT or SIGTERM, 1 with one line on stderr otherwise."""
-    try:
-        parsed = _parser().parse_args(arguments)
-    except UsageError as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
-        return 1
-    if parent := os.environ.get(PARENT_PID):
-        from pyk8s.server import parent_death
-
-        parent_death.end_with_parent(int(parent))
-    return _run(parsed)
+    return client_component.main(_parser(), arguments, _run)
 
 
 def parse(arguments: Sequence[str]) -> SchedulerOptions:
@@ -51,21 +36,8 @@ def _options(parsed: argparse.Namespace) -> SchedulerOptions:
 def _parser() -> flags.Parser:
     parser = flags.Parser(PROGRAM, "Give the pods of a cluster their nodes.")
     add = parser.add_argument
-    add(
-        "--kubeconfig",
-        default="",
-        metavar="FILE",
-        help="how to reach the API server (default: $KUBECONFIG, ~/.kube/config, in-cluster)",
-    )
-    add(
-        "--leader-elect",
-        default=True,
-        type=flags.boolean,
-        nargs="?",
-        const=True,
-        metavar="BOOL",
-        help="run only while holding the Lease kube-system/kube-scheduler",
-    )
+    client_component.add_kubeconfig(parser)
+    client_component.add_leader_elect(parser, "kube-scheduler")
     add(
         "--kube-api-qps",
         default=0.0,
@@ -73,33 +45,21 @@ def _parser() -> flags.Parser:
         metavar="N",
         help="requests a second (default: 0, no limit)",
     )
-    add(
-        "--kube-api-burst",
-        default=1000,
-        type=flags.natural,
-        metavar="N",
-        help="how many of them at once (default: 1000)",
-    )
-    add(
-        "--v", "-v", default=0, type=flags.natural, metavar="LEVEL", help="how much to log, 0 to 10"
-    )
+    client_component.add_burst(parser)
+    client_component.add_verbosity(parser)
     return parser
 
 
 def _run(parsed: argparse.Namespace) -> int:
-    import logging
-
     import uvloop
 
     from pyk8s.client.kubeconfig import KubeconfigError
     from pyk8s.client.leaderelection import LeadershipLost
     from pyk8s.scheduler import server
 
-    form = "%(asctime)s %(levelname).1s %(name)s: %(message)s"
-    logging.basicConfig(level=logging.DEBUG if parsed.v > 4 else logging.INFO, format=form)
+    client_component.log(parsed.v)
     try:
         uvloop.run(server.run(_options(parsed)))
     except (KubeconfigError, LeadershipLost, OSError) as error:
-        print(f"{PROGRAM}: {error}", file=sys.stderr)
-        return 1
+        return client_component.failed(PROGRAM, error)
     return 0

@@ -16,6 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+# What a child is told by its environment: a pipe that wants one byte once it is ready, and the
+# process to end with.
+READY_FD = "PYK8S_READY_FD"
+PARENT_PID = "PYK8S_PARENT_PID"
+
 # A process that lived longer than this was not stillborn; the count of quick ends begins anew.
 QUICK_SECONDS = 10.0
 QUICK_ENDS_MAX = 5

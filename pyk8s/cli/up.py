@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pyk8s.cli import apiserver, data_dir, flags, kubeconfig
+from pyk8s.cli import apiserver, data_dir, flags, kubeconfig, supervisor
 from pyk8s.cli.flags import UsageError
 from pyk8s.cli.supervisor import Component, GaveUp, Supervised, keep_running
 from pyk8s.server import certificates, etcd_process, listener
@@ -275,11 +275,11 @@ class ControlPlane:
                 log_file=directory / f"apiserver-{number}.log",
                 environment={
                     apiserver.LISTEN_FD: str(bound.fileno()),
-                    apiserver.PARENT_PID: str(os.getpid()),
+                    supervisor.PARENT_PID: str(os.getpid()),
                     apiserver.WORKER: str(number),
                 },
                 inherited=(bound.fileno(),),
-                ready_variable=apiserver.READY_FD,
+                ready_variable=supervisor.READY_FD,
             )
             worker.log_file.unlink(missing_ok=True)
             self.workers.append(worker)
@@ -300,8 +300,8 @@ class ControlPlane:
                     *kind.flags(self.options, files),
                 ),
                 log_file=directory / f"{name}.log",
-                environment={apiserver.PARENT_PID: str(os.getpid())},
-                ready_variable=apiserver.READY_FD,
+                environment={supervisor.PARENT_PID: str(os.getpid())},
+                ready_variable=supervisor.READY_FD,
             )
             client.log_file.unlink(missing_ok=True)
             self.clients.append(client)

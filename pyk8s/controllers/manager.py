@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
-import signal
 import socket
 import uuid
 from collections.abc import Callable, Sequence
@@ -18,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pyk8s
-from pyk8s.client import events, kubeconfig, leaderelection, rest
+from pyk8s.client import events, kubeconfig, leaderelection, process, rest
 from pyk8s.client.client import Client
 from pyk8s.client.informer import SharedInformers
 from pyk8s.controllers import health, registry
@@ -144,11 +142,4 @@ _METRICS: tuple[tuple[str, str, Callable[[Controller[Any]], int]], ...] = (
 async def run(options: ManagerOptions) -> None:
     """Until SIGINT or SIGTERM. Raises KubeconfigError and what Manager.run raises."""
     manager = Manager(options, kubeconfig.load(options.kubeconfig))
-    running = asyncio.ensure_future(manager.run())
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, running.cancel)
-    try:
-        await running
-    except asyncio.CancelledError:
-        _log.info("stopped: process=%s", os.getpid())
+    await process.run_until_signal(manager.run())

@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import pyk8s
-from pyk8s.client import events, kubeconfig, rest
+from pyk8s.client import events, kubeconfig, process, rest
 from pyk8s.client.client import Client
 from pyk8s.node import certificate, server
 from pyk8s.node.auth import Auth
@@ -46,14 +45,8 @@ async def run(
     ServerUnreachable for nodes that cannot register, OSError for a server that cannot be."""
     agent = f"pyk8s-node/{pyk8s.__version__}"
     connection = rest.RESTClient(kubeconfig.load(config_file), user_agent=agent, qps=0)
-    running = asyncio.ensure_future(_run(Client(connection), options, serving, is_ready))
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, running.cancel)
     try:
-        await running
-    except asyncio.CancelledError:
-        pass
+        await process.run_until_signal(_run(Client(connection), options, serving, is_ready))
     finally:
         await connection.close()
 

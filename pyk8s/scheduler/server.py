@@ -5,20 +5,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-import os
-import signal
 import socket
 import uuid
 from dataclasses import dataclass
 
 import pyk8s
-from pyk8s.client import events, kubeconfig, leaderelection, rest
+from pyk8s.client import events, kubeconfig, leaderelection, process, rest
 from pyk8s.client.client import Client
 from pyk8s.scheduler.profiles import DEFAULT_SCHEDULER
 from pyk8s.scheduler.scheduler import Scheduler
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +38,8 @@ async def _lead(client: Client) -> None:
 async def _serve(options: SchedulerOptions) -> None:
     connection = rest.RESTClient(kubeconfig.load(options.kubeconfig), qps=0)
     agent = f"pyk8s-scheduler/{pyk8s.__version__}"
-    limits = {"qps": options.kube_api_qps, "burst": options.kube_api_burst}
-    client = Client(connection.named(agent, **limits))  # type: ignore[arg-type]
+    qps, burst = options.kube_api_qps, options.kube_api_burst
+    client = Client(connection.named(agent, qps=qps, burst=burst))
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(connection.close)
         if not options.leader_elect:
@@ -63,11 +58,4 @@ async def _serve(options: SchedulerOptions) -> None:
 
 async def run(options: SchedulerOptions) -> None:
     """Until SIGINT or SIGTERM. Raises KubeconfigError and LeadershipLost."""
-    running = asyncio.ensure_future(_serve(options))
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, running.cancel)
-    try:
-        await running
-    except asyncio.CancelledError:
-        _log.info("stopped: process=%s", os.getpid())
+    await process.run_until_signal(_serve(options))
