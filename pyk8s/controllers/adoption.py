@@ -17,6 +17,17 @@ from dataclasses import dataclass
 from pyk8s.apimachinery import errors, labels, meta
 from pyk8s.apimachinery.gvk import GroupVersionResource, Object
 from pyk8s.client.client import Client, Patch
+from pyk8s.client.store import Indexer
+from pyk8s.controllers import pods
+
+
+def candidates(indexer: Indexer, owner: Object) -> list[Object]:
+    """By CONTROLLER_INDEX, what the owner has, and what in its namespace nobody has."""
+    orphans = pods.orphans_of(meta.namespace(owner))
+    return [
+        *indexer.by_index(pods.CONTROLLER_INDEX, meta.uid(owner)),
+        *indexer.by_index(pods.CONTROLLER_INDEX, orphans),
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

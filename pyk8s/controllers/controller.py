@@ -129,3 +129,23 @@ class ObjectController(Controller[Key]):
 
     def subject(self, key: Key) -> Object | None:
         return self.objects.indexer.get(key)
+
+
+class OwnerController(ObjectController):
+    """A controller of objects that control others, which name it in a controller reference."""
+
+    # apiVersion and kind in such a reference.
+    kind: ClassVar[tuple[str, str]]
+
+    def is_mine(self, reference: Object) -> bool:
+        """Whether it names an object of this controller's kind, be it there or not."""
+        return (reference["apiVersion"], reference["kind"]) == self.kind
+
+    def owner_key(self, dependent: Object) -> Key | None:
+        """Who controls it: None where that is nobody of this kind, or not there any more."""
+        reference = meta.controller_of(dependent)
+        if reference is None or not self.is_mine(reference):
+            return None
+        key = (meta.namespace(dependent), reference["name"])
+        owner = self.objects.indexer.get(key)
+        return key if owner is not None and meta.uid(owner) == reference["uid"] else None

@@ -19,7 +19,7 @@ from pyk8s.client.client import Client, DeleteOptions
 from pyk8s.client.informer import SharedInformer
 from pyk8s.client.worker import Irreconcilable
 from pyk8s.controllers import pods
-from pyk8s.controllers.adoption import Claimer
+from pyk8s.controllers.adoption import Claimer, candidates
 
 HASH_LABEL = "controller.kubernetes.io/hash"
 
@@ -154,12 +154,7 @@ class History:
             resource=resources.CONTROLLER_REVISIONS,
             selector=selector,
         )
-        index = self._informer.indexer.by_index
-        candidates = [
-            *index(pods.CONTROLLER_INDEX, meta.uid(owner)),
-            *index(pods.CONTROLLER_INDEX, pods.orphans_of(meta.namespace(owner))),
-        ]
-        return by_number(await claimer.claim(candidates))
+        return by_number(await claimer.claim(candidates(self._informer.indexer, owner)))
 
     async def create(self, owner: Object, revision: Object, collisions: int) -> tuple[Object, int]:
         """The revision as stored, and how often names have collided by now: a name that is taken

@@ -93,6 +93,14 @@ def seconds_until_available(pod: Object, min_ready_seconds: int, now: datetime) 
     return max(0.0, min_ready_seconds - (now - since).total_seconds())
 
 
+def seconds_until_next_available(
+    owned: Iterable[Object], min_ready_seconds: int, now: datetime
+) -> float:
+    """When the next of them will be; 0 where time alone makes none available."""
+    waits = (seconds_until_available(pod, min_ready_seconds, now) for pod in owned)
+    return min((seconds for seconds in waits if seconds > 0), default=0.0)
+
+
 _PHASE_ORDER = {"Pending": 0, "Unknown": 1, "Running": 2}
 
 

@@ -18,14 +18,13 @@ from pyk8s.client import events, informer, resources
 from pyk8s.client.client import DeleteOptions, Patch
 from pyk8s.client.store import Key
 from pyk8s.controllers import history, pods
-from pyk8s.controllers.adoption import Claimer
+from pyk8s.controllers.adoption import Claimer, candidates
 from pyk8s.controllers.batches import FAILURES, first_failure, slow_start
-from pyk8s.controllers.controller import Context, ObjectController
+from pyk8s.controllers.controller import Context, OwnerController
 from pyk8s.controllers.daemonset import nodes, rollout
 from pyk8s.controllers.expectations import Expectations
 from pyk8s.controllers.serviceaccount.accounts import is_terminating
 
-_KIND = ("apps/v1", "DaemonSet")
 # At most this many pods are made or removed in one go.
 _BURST = 250
 _HISTORY_LIMIT = 10
@@ -57,10 +56,11 @@ class FailedPods:
             del self._entries[key]
 
 
-class DaemonSetController(ObjectController):
+class DaemonSetController(OwnerController):
     name = "daemonset-controller"
     workers = 2
     resource: ClassVar = resources.DAEMON_SETS
+    kind = ("apps/v1", "DaemonSet")
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -103,7 +103,7 @@ class DaemonSetController(ObjectController):
     def _pod_added(self, pod: Object, initial: bool) -> None:
         if meta.is_being_deleted(pod):
             self._pod_deleted(pod)
-        elif (key := self._owner_key(pod)) is not None:
+        elif (key := self.owner_key(pod)) is not None:
             self._expectations.creation_observed(key)
             self.queue.add(key)
         elif meta.controller_of(pod) is None:
@@ -114,24 +114,16 @@ class DaemonSetController(ObjectController):
             self._pod_deleted(pod)
             return
         for each in (before, pod):
-            if (key := self._owner_key(each)) is not None:
+            if (key := self.owner_key(each)) is not None:
                 self.queue.add(key)
         if meta.controller_of(pod) is None:
             self._enqueue_matching(pod)
 
     def _pod_deleted(self, deleted: informer.Deleted) -> None:
         pod = informer.last_known(deleted)
-        if (key := self._owner_key(pod)) is not None:
+        if (key := self.owner_key(pod)) is not None:
             self._expectations.deletion_observed(key, meta.uid(pod))
             self.queue.add(key)
-
-    def _owner_key(self, pod: Object) -> Key | None:
-        reference = meta.controller_of(pod)
-        if reference is None or (reference["apiVersion"], reference["kind"]) != _KIND:
-            return None
-        key = (meta.namespace(pod), reference["name"])
-        owner = self.objects.indexer.get(key)
-        return key if owner is not None and meta.uid(owner) == reference["uid"] else None
 
     def _enqueue_matching(self, pod: Object) -> None:
         for daemon_set in self.objects.lister.list(meta.namespace(pod)):
@@ -175,13 +167,7 @@ class DaemonSetController(ObjectController):
             resource=resources.PODS,
             selector=selector,
         )
-        index = self._pods.indexer.by_index
-        return await claimer.claim(
-            [
-                *index(pods.CONTROLLER_INDEX, meta.uid(daemon_set)),
-                *index(pods.CONTROLLER_INDEX, pods.orphans_of(meta.namespace(daemon_set))),
-            ]
-        )
+        return await claimer.claim(candidates(self._pods.indexer, daemon_set))
 
     async def _manage(self, key: Key, world: rollout.World) -> Exception | None:
         """One pod per node first; the rollout, once that has been seen to be so."""
@@ -341,9 +327,9 @@ class DaemonSetController(ObjectController):
 
     def _look_when_available(self, key: Key, world: rollout.World, owned: Sequence[Object]) -> None:
         min_ready = world.daemon_set["spec"].get("minReadySeconds") or 0
-        waits = [pods.seconds_until_available(pod, min_ready, world.now) for pod in owned]
-        if pending := [seconds for seconds in waits if seconds > 0]:
-            self.queue.add_after(key, min(pending))
+        seconds = pods.seconds_until_next_available(owned, min_ready, world.now)
+        if seconds > 0:
+            self.queue.add_after(key, seconds)
 
 
 def _placement(node: Object) -> tuple[object, object]:

@@ -17,13 +17,11 @@ from pyk8s.apimachinery.gvk import Object
 from pyk8s.client import events, informer, resources
 from pyk8s.client.store import Key
 from pyk8s.controllers import pods
-from pyk8s.controllers.adoption import Claimer
-from pyk8s.controllers.controller import Context, ObjectController
+from pyk8s.controllers.adoption import Claimer, candidates
+from pyk8s.controllers.controller import Context, OwnerController
 from pyk8s.controllers.deployment import replicasets, scaling, status
 from pyk8s.controllers.deployment.replicasets import replicas
 from pyk8s.controllers.serviceaccount.accounts import is_terminating
-
-_KIND = ("apps/v1", "Deployment")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +37,11 @@ class _Rollout:
         return [*self.old, *([self.new] if self.new is not None else [])]
 
 
-class DeploymentController(ObjectController):
+class DeploymentController(OwnerController):
     name = "deployment-controller"
     workers = 5
     resource = resources.DEPLOYMENTS
+    kind = ("apps/v1", "Deployment")
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -63,7 +62,7 @@ class DeploymentController(ObjectController):
 
     def _set_changed(self, before: Object, replica_set: Object) -> None:
         for each in (before, replica_set):
-            if (key := self._owner_key(each)) is not None:
+            if (key := self.owner_key(each)) is not None:
                 self.queue.add(key)
         if meta.controller_of(replica_set) is None:
             for deployment in self.objects.lister.list(meta.namespace(replica_set)):
@@ -71,7 +70,7 @@ class DeploymentController(ObjectController):
                     self.enqueue(deployment)
 
     def _set_deleted(self, deleted: informer.Deleted) -> None:
-        if (key := self._owner_key(informer.last_known(deleted))) is not None:
+        if (key := self.owner_key(informer.last_known(deleted))) is not None:
             self.queue.add(key)
 
     def _pod_deleted(self, deleted: informer.Deleted) -> None:
@@ -81,18 +80,10 @@ class DeploymentController(ObjectController):
         if reference is None or reference["kind"] != "ReplicaSet":
             return
         replica_set = self._sets.indexer.get((meta.namespace(pod), reference["name"]))
-        key = self._owner_key(replica_set) if replica_set is not None else None
+        key = self.owner_key(replica_set) if replica_set is not None else None
         deployment = self.objects.indexer.get(key) if key is not None else None
         if deployment is not None and not scaling.is_rolling(deployment):
             self.enqueue(deployment)
-
-    def _owner_key(self, replica_set: Object) -> Key | None:
-        reference = meta.controller_of(replica_set)
-        if reference is None or (reference["apiVersion"], reference["kind"]) != _KIND:
-            return None
-        key = (meta.namespace(replica_set), reference["name"])
-        owner = self.objects.indexer.get(key)
-        return key if owner is not None and meta.uid(owner) == reference["uid"] else None
 
     # --- one Deployment
 
@@ -124,13 +115,7 @@ class DeploymentController(ObjectController):
             resource=resources.REPLICA_SETS,
             selector=_selector(deployment),
         )
-        index = self._sets.indexer.by_index
-        return await claimer.claim(
-            [
-                *index(pods.CONTROLLER_INDEX, meta.uid(deployment)),
-                *index(pods.CONTROLLER_INDEX, pods.orphans_of(meta.namespace(deployment))),
-            ]
-        )
+        return await claimer.claim(candidates(self._sets.indexer, deployment))
 
     async def _tell_paused(self, deployment: Object) -> bool:
         """Whether the condition was written: a pause does not count as lack of progress."""

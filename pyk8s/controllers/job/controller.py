@@ -17,9 +17,9 @@ from pyk8s.client import events, informer, resources
 from pyk8s.client.client import STRATEGIC_MERGE_PATCH, Patch
 from pyk8s.client.store import Key
 from pyk8s.controllers import pods
-from pyk8s.controllers.adoption import Claimer
+from pyk8s.controllers.adoption import Claimer, candidates
 from pyk8s.controllers.batches import FAILURES, first_failure, slow_start
-from pyk8s.controllers.controller import Context, ObjectController
+from pyk8s.controllers.controller import Context, OwnerController
 from pyk8s.controllers.expectations import Expectations
 from pyk8s.controllers.job import conditions, indexes, template, tracking
 from pyk8s.controllers.job.backoff import Record
@@ -32,9 +32,10 @@ BATCH_SECONDS = 0.1
 CONTROLLER_NAME = "kubernetes.io/job-controller"
 
 
-class JobController(ObjectController):
+class JobController(OwnerController):
     name = "job-controller"
     resource = resources.JOBS
+    kind = ("batch/v1", "Job")
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -56,11 +57,11 @@ class JobController(ObjectController):
 
     def _pod_changed(self, before: Object | None, pod: Object) -> None:
         reference = meta.controller_of(pod)
-        if before is not None and (theirs := self._owner_key(before)) is not None:
+        if before is not None and (theirs := self.owner_key(before)) is not None:
             self.queue.add_after(theirs, BATCH_SECONDS)
-        key = self._owner_key(pod)
+        key = self.owner_key(pod)
         if key is None:
-            if is_held(pod) and (reference is None or _is_of_a_job(reference)):
+            if is_held(pod) and (reference is None or self.is_mine(reference)):
                 self.queue.add(_orphan(pod))
             if reference is None:
                 self._enqueue_matching(pod)
@@ -77,18 +78,10 @@ class JobController(ObjectController):
 
     def _pod_deleted(self, deleted: informer.Deleted) -> None:
         pod = informer.last_known(deleted)
-        if (key := self._owner_key(pod)) is not None:
+        if (key := self.owner_key(pod)) is not None:
             self._expectations.deletion_observed(key, meta.uid(pod))
             self._released.get(key, set()).discard(meta.uid(pod))
             self.queue.add_after(key, BATCH_SECONDS)
-
-    def _owner_key(self, pod: Object) -> Key | None:
-        reference = meta.controller_of(pod)
-        if reference is None or not _is_of_a_job(reference):
-            return None
-        key = (meta.namespace(pod), reference["name"])
-        owner = self.objects.indexer.get(key)
-        return key if owner is not None and meta.uid(owner) == reference["uid"] else None
 
     def _enqueue_matching(self, pod: Object) -> None:
         for job in self.objects.lister.list(meta.namespace(pod)):
@@ -118,7 +111,7 @@ class JobController(ObjectController):
     def _enqueue_held(self, namespace: str) -> None:
         """Pods of Jobs that are gone."""
         for pod in self._pods.lister.list(namespace):
-            if is_held(pod) and self._owner_key(pod) is None:
+            if is_held(pod) and self.owner_key(pod) is None:
                 self.queue.add(_orphan(pod))
 
     async def _let_go_of_orphan(self, key: Key) -> None:
@@ -126,9 +119,9 @@ class JobController(ObjectController):
         if pod is None or not is_held(pod):
             return
         reference = meta.controller_of(pod)
-        if reference is not None and not _is_of_a_job(reference):
+        if reference is not None and not self.is_mine(reference):
             return
-        owner = self._owner_key(pod)
+        owner = self.owner_key(pod)
         job = self.objects.indexer.get(owner) if owner else None
         if job is not None and not conditions.is_finished(job):
             return
@@ -195,13 +188,7 @@ class JobController(ObjectController):
             selector=_selector(job),
             finalizers=(template.TRACKING_FINALIZER,),
         )
-        index = self._pods.indexer.by_index
-        return await claimer.claim(
-            [
-                *index(pods.CONTROLLER_INDEX, meta.uid(job)),
-                *index(pods.CONTROLLER_INDEX, pods.orphans_of(meta.namespace(job))),
-            ]
-        )
+        return await claimer.claim(candidates(self._pods.indexer, job))
 
     def _note_suspension(self, sync: Sync) -> None:
         suspended = sync.is_suspended
@@ -362,10 +349,6 @@ _ORPHAN = "pod/"
 
 def _orphan(pod: Object) -> Key:
     return meta.namespace(pod), _ORPHAN + meta.name(pod)
-
-
-def _is_of_a_job(reference: Object) -> bool:
-    return (reference["apiVersion"], reference["kind"]) == ("batch/v1", "Job")
 
 
 def _selector(job: Object) -> labels.Selector:

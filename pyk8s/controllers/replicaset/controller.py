@@ -18,9 +18,9 @@ from pyk8s.apimachinery.gvk import GroupVersionResource, Object
 from pyk8s.client import events, informer, resources
 from pyk8s.client.store import Key
 from pyk8s.controllers import pods
-from pyk8s.controllers.adoption import Claimer
+from pyk8s.controllers.adoption import Claimer, candidates
 from pyk8s.controllers.batches import FAILURES, first_failure, slow_start
-from pyk8s.controllers.controller import Context, ObjectController
+from pyk8s.controllers.controller import Context, OwnerController
 from pyk8s.controllers.expectations import Expectations
 from pyk8s.controllers.replicaset.status import status
 from pyk8s.controllers.serviceaccount.accounts import is_terminating
@@ -29,11 +29,11 @@ from pyk8s.controllers.serviceaccount.accounts import is_terminating
 BURST_REPLICAS = 500
 
 
-class ReplicaSetController(ObjectController):
+class ReplicaSetController(OwnerController):
     name = "replicaset-controller"
     workers = 5
     resource: ClassVar[GroupVersionResource] = resources.REPLICA_SETS
-    kind: ClassVar[tuple[str, str]] = ("apps/v1", "ReplicaSet")
+    kind = ("apps/v1", "ReplicaSet")
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -54,7 +54,7 @@ class ReplicaSetController(ObjectController):
     def _pod_added(self, pod: Object, initial: bool) -> None:
         if meta.is_being_deleted(pod):
             self._pod_deleted(pod)
-        elif (key := self._owner_key(pod)) is not None:
+        elif (key := self.owner_key(pod)) is not None:
             self._expectations.creation_observed(key)
             self.queue.add(key)
         elif meta.controller_of(pod) is None:
@@ -65,7 +65,7 @@ class ReplicaSetController(ObjectController):
             # Marked is as good as gone: its place may be filled.
             self._pod_deleted(pod)
             return
-        owner_before, owner = self._owner_key(before), self._owner_key(pod)
+        owner_before, owner = self.owner_key(before), self.owner_key(pod)
         if owner_before is not None and owner_before != owner:
             self.queue.add(owner_before)
         if owner is not None:
@@ -77,17 +77,9 @@ class ReplicaSetController(ObjectController):
 
     def _pod_deleted(self, deleted: informer.Deleted) -> None:
         pod = informer.last_known(deleted)
-        if (key := self._owner_key(pod)) is not None:
+        if (key := self.owner_key(pod)) is not None:
             self._expectations.deletion_observed(key, meta.uid(pod))
             self.queue.add(key)
-
-    def _owner_key(self, pod: Object) -> Key | None:
-        reference = meta.controller_of(pod)
-        if reference is None or (reference["apiVersion"], reference["kind"]) != self.kind:
-            return None
-        key = (meta.namespace(pod), reference["name"])
-        owner = self.objects.indexer.get(key)
-        return key if owner is not None and meta.uid(owner) == reference["uid"] else None
 
     def _enqueue_matching(self, pod: Object) -> None:
         for owner in self.objects.lister.list(meta.namespace(pod)):
@@ -109,13 +101,7 @@ class ReplicaSetController(ObjectController):
             resource=resources.PODS,
             selector=self.selector(cached),
         )
-        index = self._pods.indexer.by_index
-        owned = await claimer.claim(
-            [
-                *index(pods.CONTROLLER_INDEX, meta.uid(cached)),
-                *index(pods.CONTROLLER_INDEX, pods.orphans_of(meta.namespace(cached))),
-            ]
-        )
+        owned = await claimer.claim(candidates(self._pods.indexer, cached))
         failure: tuple[str, Exception] | None = None
         if fulfilled and not meta.is_being_deleted(cached):
             failure = await self._manage(key, cached, owned)
@@ -128,9 +114,9 @@ class ReplicaSetController(ObjectController):
     def _look_when_available(self, key: Key, owner: Object, owned: Sequence[Object]) -> None:
         min_ready = owner["spec"].get("minReadySeconds") or 0
         now = datetime.now(UTC)
-        waits = [pods.seconds_until_available(pod, min_ready, now) for pod in owned]
-        if pending := [seconds for seconds in waits if seconds > 0]:
-            self.queue.add_after(key, min(pending))
+        seconds = pods.seconds_until_next_available(owned, min_ready, now)
+        if seconds > 0:
+            self.queue.add_after(key, seconds)
 
     async def _update_status(self, owner: Object, made: Object) -> None:
         if made != (owner.get("status") or {}):

@@ -18,11 +18,10 @@ from pyk8s.client.store import Key
 from pyk8s.controllers import history, pods
 from pyk8s.controllers.adoption import Claimer
 from pyk8s.controllers.batches import FAILURES, slow_start
-from pyk8s.controllers.controller import Context, ObjectController
+from pyk8s.controllers.controller import Context, OwnerController
 from pyk8s.controllers.statefulset import identity, rollout, status
 from pyk8s.controllers.statefulset.podcontrol import PodControl
 
-_KIND = ("apps/v1", "StatefulSet")
 _HISTORY_LIMIT = 10
 
 
@@ -65,10 +64,11 @@ class _World:
         return None
 
 
-class StatefulSetController(ObjectController):
+class StatefulSetController(OwnerController):
     name = "statefulset-controller"
     workers = 5
     resource: ClassVar = resources.STATEFUL_SETS
+    kind = ("apps/v1", "StatefulSet")
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -91,7 +91,7 @@ class StatefulSetController(ObjectController):
 
     def _pod_changed(self, before: Object, pod: Object) -> None:
         for each in (before, pod):
-            if (key := self._owner_key(each)) is not None:
+            if (key := self.owner_key(each)) is not None:
                 self.queue.add(key)
         if meta.controller_of(pod) is None:
             for stateful_set in self.objects.lister.list(meta.namespace(pod)):
@@ -99,16 +99,8 @@ class StatefulSetController(ObjectController):
                     self.enqueue(stateful_set)
 
     def _pod_deleted(self, deleted: informer.Deleted) -> None:
-        if (key := self._owner_key(informer.last_known(deleted))) is not None:
+        if (key := self.owner_key(informer.last_known(deleted))) is not None:
             self.queue.add(key)
-
-    def _owner_key(self, pod: Object) -> Key | None:
-        reference = meta.controller_of(pod)
-        if reference is None or (reference["apiVersion"], reference["kind"]) != _KIND:
-            return None
-        key = (meta.namespace(pod), reference["name"])
-        owner = self.objects.indexer.get(key)
-        return key if owner is not None and meta.uid(owner) == reference["uid"] else None
 
     def _claim_deleted(self, deleted: informer.Deleted) -> None:
         """A pod may wait for the end of its predecessor's claim."""
@@ -194,9 +186,9 @@ class StatefulSetController(ObjectController):
         self, key: Key, stateful_set: Object, owned: Sequence[Object], now: datetime
     ) -> None:
         min_ready = identity.min_ready_seconds(stateful_set)
-        waits = [pods.seconds_until_available(pod, min_ready, now) for pod in owned]
-        if pending := [seconds for seconds in waits if seconds > 0]:
-            self.queue.add_after(key, min(pending))
+        seconds = pods.seconds_until_next_available(owned, min_ready, now)
+        if seconds > 0:
+            self.queue.add_after(key, seconds)
 
     # --- its pods
 
