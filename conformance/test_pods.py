@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable
 from typing import Any
 
 from cluster import wait_until
 
 from conformance import steps
 from conformance.client import STRATEGIC, Client, Object, Resource, refused
+from conformance.running import until
 
 _AGNHOST = "registry.k8s.io/e2e-test-images/agnhost:2.56"
 _NGINX = "registry.k8s.io/e2e-test-images/nginx:1.15-4"
@@ -24,26 +24,15 @@ def _pod(name: str, labels: Object | None = None, **spec: Any) -> Object:
     return {"metadata": metadata, "spec": {"containers": containers, **spec}}
 
 
-def _until(pods: Resource, name: str, holds: Callable[[Object], Any], what: str) -> Object:
-    """The pod, once this holds of it."""
-
-    def seen() -> Object | None:
-        found = pods.get(name)
-        return found if holds(found) else None
-
-    found: Object = wait_until(seen, f"pod {name} {what}")
-    return found
-
-
 def _until_phase(pods: Resource, name: str, phase: str) -> Object:
-    return _until(pods, name, lambda pod: pod["status"]["phase"] == phase, f"is {phase}")
+    return until(pods, name, lambda pod: pod["status"]["phase"] == phase, f"is {phase}")
 
 
 def _until_observed(pods: Resource, name: str, generation: int) -> None:
     def observed(pod: Object) -> bool:
         return bool(pod["status"].get("observedGeneration") == generation)
 
-    _until(pods, name, observed, f"has observed generation {generation}")
+    until(pods, name, observed, f"has observed generation {generation}")
 
 
 def _run(pods: Resource, pod: Object) -> Object:
@@ -119,7 +108,7 @@ def test_collection(client: Client, namespace: str) -> None:
     for name in names:
         pods.create(_pod(name, {"type": "Testing"}, **spec))
     for name in names:
-        _until(pods, name, lambda pod: _holds(pod, "Ready"), "is Ready")
+        until(pods, name, lambda pod: _holds(pod, "Ready"), "is Ready")
     pods.delete_collection("type=Testing", body={"gracePeriodSeconds": 1})
     wait_until(lambda: not pods.names("type=Testing"), "all pods are gone")
 
@@ -145,7 +134,7 @@ def test_lifecycle(client: Client, namespace: str) -> None:
         assert found["metadata"]["labels"]["test-pod"] == "patched"
         assert found["spec"]["containers"][0]["image"] == _NGINX
 
-        _until(pods, "pod-test", lambda pod: _holds(pod, "Ready", "ContainersReady"), "is Ready")
+        until(pods, "pod-test", lambda pod: _holds(pod, "Ready", "ContainersReady"), "is Ready")
         updated = steps.change(pods.status, "pod-test", _unready)
         for type in ("Ready", "ContainersReady"):
             assert not _holds(updated, type)
@@ -180,7 +169,7 @@ def test_always_failing(client: Client, namespace: str) -> None:
     pods = client.resource("v1", "pods", namespace)
     container = {"name": "bin-false", "image": _BUSYBOX, "command": ["/bin/false"]}
     pods.create(_pod("bin-false", containers=[container]))
-    _until(pods, "bin-false", _has_failed, "has failed")
+    until(pods, "bin-false", _has_failed, "has failed")
     pods.delete("bin-false")
     wait_until(lambda: "bin-false" not in pods.names(), "the pod is gone")
 

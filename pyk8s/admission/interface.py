@@ -69,7 +69,6 @@ class Plugin:
 
 
 _Step = Callable[[Attributes], Awaitable[None]]
-_Steps = dict[tuple[str, GroupVersionResource], tuple[_Step, ...]]
 
 
 class Chain:
@@ -78,28 +77,28 @@ class Chain:
 
     def __init__(self, plugins: Sequence[Plugin]) -> None:
         self.plugins = tuple(plugins)
-        self._admit: _Steps = {}
-        self._validate: _Steps = {}
+        self._picked: dict[tuple[str, str, GroupVersionResource], tuple[_Step, ...]] = {}
 
     async def admit(self, attributes: Attributes) -> None:
-        key = attributes.operation, attributes.resource
-        steps = self._admit.get(key)
-        if steps is None:
-            asked = self._asked(*key)
-            steps = tuple(p.admit for p in asked if type(p).admit is not Plugin.admit)
-            self._admit[key] = steps
-        for admit in steps:
+        for admit in self._steps("admit", attributes):
             await admit(attributes)
 
     async def validate(self, attributes: Attributes) -> None:
-        key = attributes.operation, attributes.resource
-        steps = self._validate.get(key)
-        if steps is None:
-            asked = self._asked(*key)
-            steps = tuple(p.validate for p in asked if type(p).validate is not Plugin.validate)
-            self._validate[key] = steps
-        for validate in steps:
+        for validate in self._steps("validate", attributes):
             await validate(attributes)
+
+    def _steps(self, phase: str, attributes: Attributes) -> tuple[_Step, ...]:
+        """What the plugins that have a part in the phase do in it."""
+        key = phase, attributes.operation, attributes.resource
+        steps = self._picked.get(key)
+        if steps is None:
+            steps = tuple(
+                getattr(plugin, phase)
+                for plugin in self._asked(attributes.operation, attributes.resource)
+                if getattr(type(plugin), phase) is not getattr(Plugin, phase)
+            )
+            self._picked[key] = steps
+        return steps
 
     def _asked(self, operation: str, resource: GroupVersionResource) -> list[Plugin]:
         return [

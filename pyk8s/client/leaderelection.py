@@ -15,6 +15,8 @@ import asyncio
 import contextlib
 import logging
 import random
+import socket
+import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -52,6 +54,12 @@ class Options:
             raise ValueError("leaseDuration must be greater than renewDeadline")
         if self.renew_deadline_seconds <= _JITTER * self.retry_period_seconds:
             raise ValueError("renewDeadline must be greater than retryPeriod*JitterFactor")
+
+
+def of_component(name: str) -> Options:
+    """The Lease of that name in kube-system, for one of several processes of a component."""
+    identity = f"{socket.gethostname()}_{uuid.uuid4()}"
+    return Options(namespace="kube-system", name=name, identity=identity)
 
 
 class LeaderElector:

@@ -181,9 +181,10 @@ def _container_requests(pod: Object, spec: Spec, options: Options) -> Amounts:
     else:
 
         def allocated(container: Mapping[str, Any]) -> Resources | None:
-            found = statuses.get(container["name"], _NOTHING).get("allocatedResources")
+            of_container: Mapping[str, Any] = statuses.get(container["name"], _NOTHING)
+            found: Resources | None = of_container.get("allocatedResources")
             if found is not None:
-                return found  # type: ignore[no-any-return]
+                return found
             return None if infeasible else _spec_list(container, "requests")
 
         def actuated(container: Mapping[str, Any]) -> Resources | None:

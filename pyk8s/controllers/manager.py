@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import socket
-import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -66,11 +64,7 @@ class Manager:
                 await self._lead(kinds)
 
     def _elector(self) -> leaderelection.LeaderElector:
-        options = leaderelection.Options(
-            namespace="kube-system",
-            name="kube-controller-manager",
-            identity=f"{socket.gethostname()}_{uuid.uuid4()}",
-        )
+        options = leaderelection.of_component("kube-controller-manager")
         return leaderelection.LeaderElector(self._client("leader-election"), options)
 
     async def _lead(self, kinds: Sequence[type[Controller[Any]]]) -> None:

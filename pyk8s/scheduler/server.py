@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
-import uuid
 from dataclasses import dataclass
 
 import pyk8s
@@ -45,14 +43,8 @@ async def _serve(options: SchedulerOptions) -> None:
         if not options.leader_elect:
             await _lead(client)
             return
-        elector = leaderelection.LeaderElector(
-            client,
-            leaderelection.Options(
-                namespace="kube-system",
-                name="kube-scheduler",
-                identity=f"{socket.gethostname()}_{uuid.uuid4()}",
-            ),
-        )
+        lease = leaderelection.of_component("kube-scheduler")
+        elector = leaderelection.LeaderElector(client, lease)
         await elector.run(lambda: _lead(client))
 
 

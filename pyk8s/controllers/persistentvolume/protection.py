@@ -8,6 +8,7 @@ uses it. Mirrors `pkg/controller/volume/pvcprotection` and `pkg/controller/volum
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import ClassVar
 
 from pyk8s.apimachinery import errors, meta
@@ -36,8 +37,9 @@ class ProtectionController(ObjectController):
         elif protected and not await self.is_used(obj):
             await self._set(obj, [f for f in meta.finalizers(obj) if f != self.finalizer])
 
+    @abstractmethod
     async def is_used(self, obj: Object) -> bool:
-        raise NotImplementedError
+        """Whether it must stay for now."""
 
     async def _set(self, obj: Object, finalizers: list[str]) -> None:
         """Guarded by the resourceVersion, for the list is replaced as a whole."""

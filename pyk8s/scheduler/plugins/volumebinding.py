@@ -168,15 +168,15 @@ def _conflict_of_provision(claim: Object, node: Object, storage: Storage) -> str
     return "" if _has_capacity(claim, storage_class, node, storage) else NOT_ENOUGH_SPACE
 
 
-def matches_topology(terms: Sequence[Mapping[str, object]], node_labels: Mapping[str, str]) -> bool:
+def matches_topology(terms: Sequence[Object], node_labels: Mapping[str, str]) -> bool:
     """TopologySelectorTerms are alternatives; none at all mean every node."""
     return not terms or any(_matches_term(term, node_labels) for term in terms)
 
 
-def _matches_term(term: Mapping[str, object], node_labels: Mapping[str, str]) -> bool:
-    expressions: Sequence[Mapping[str, list[str]]] = term.get("matchLabelExpressions") or ()  # type: ignore[assignment]
+def _matches_term(term: Object, node_labels: Mapping[str, str]) -> bool:
+    expressions = term.get("matchLabelExpressions") or ()
     return bool(expressions) and all(
-        node_labels.get(str(each["key"])) in each["values"] for each in expressions
+        node_labels.get(each["key"]) in each["values"] for each in expressions
     )
 
 
