@@ -260,6 +260,8 @@ class Kubelet:
                 self._queue.add_after(uid, known.stops_at - self._now())
                 return
             await self._containers.stop(known, grace)
+            # Whoever sees the pod gone may bind another in its place: that one finds room.
+            self._release(uid, known.node)
             # Whoever holds the pod by a finalizer wants to know how it ended.
             if meta.finalizers(pod):
                 await self._report(pod, known, "Failed" if _any_failed(known) else "Succeeded")
