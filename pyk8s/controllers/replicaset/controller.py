@@ -9,7 +9,7 @@ Mirrors upstream's `pkg/controller/replicaset`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import ClassVar
 
@@ -29,14 +29,19 @@ from pyk8s.controllers.serviceaccount.accounts import is_terminating
 BURST_REPLICAS = 500
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 class ReplicaSetController(OwnerController):
     name = "replicaset-controller"
     workers = 5
     resource: ClassVar[GroupVersionResource] = resources.REPLICA_SETS
     kind = ("apps/v1", "ReplicaSet")
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, clock: Callable[[], datetime] = _now) -> None:
         super().__init__(context)
+        self._clock = clock
         self._expectations: Expectations[Key] = Expectations()
         self._pods = self.informer(resources.PODS)
         self._pods.indexer.add_index(pods.CONTROLLER_INDEX, pods.by_controller)
@@ -106,17 +111,15 @@ class ReplicaSetController(OwnerController):
         if fulfilled and not meta.is_being_deleted(cached):
             failure = await self._manage(key, cached, owned)
         told = (failure[0], str(failure[1])) if failure else None
-        await self._update_status(cached, status(cached, owned, told))
-        self._look_when_available(key, cached, owned)
-        if failure:
-            raise failure[1]
-
-    def _look_when_available(self, key: Key, owner: Object, owned: Sequence[Object]) -> None:
-        min_ready = owner["spec"].get("minReadySeconds") or 0
-        now = datetime.now(UTC)
+        # One moment for both: a pod not counted yet is one that is waited for.
+        now = self._clock()
+        await self._update_status(cached, status(cached, owned, told, now))
+        min_ready = cached["spec"].get("minReadySeconds") or 0
         seconds = pods.seconds_until_next_available(owned, min_ready, now)
         if seconds > 0:
             self.queue.add_after(key, seconds)
+        if failure:
+            raise failure[1]
 
     async def _update_status(self, owner: Object, made: Object) -> None:
         if made != (owner.get("status") or {}):

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from pyk8s.apimachinery import labels, meta, times
@@ -15,11 +15,11 @@ REPLICA_FAILURE = "ReplicaFailure"
 
 
 def status(
-    replica_set: Object, owned: Sequence[Object], failure: tuple[str, str] | None
+    replica_set: Object, owned: Sequence[Object], failure: tuple[str, str] | None, now: datetime
 ) -> dict[str, Any]:
     """`owned` are all its pods; `failure` is reason and message of what went wrong just now."""
     spec = replica_set["spec"]
-    now, min_ready = datetime.now(UTC), spec.get("minReadySeconds") or 0
+    min_ready = spec.get("minReadySeconds") or 0
     active = [pod for pod in owned if pods.is_active(pod)]
     template = labels.from_set((spec["template"].get("metadata") or {}).get("labels") or {})
     counts = {
