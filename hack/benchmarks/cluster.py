@@ -33,7 +33,7 @@ from hack.benchmarks.cost import cpu_seconds
 from hack.benchmarks.report import Figure, Report
 from pyk8s.apimachinery import meta
 from pyk8s.apimachinery.gvk import GroupVersionResource
-from pyk8s.cli import apiserver
+from pyk8s.cli import supervisor
 from pyk8s.client import kubeconfig, resources, rest, watch
 from pyk8s.client.client import Client, ListOptions, WatchOptions
 
@@ -126,7 +126,7 @@ async def _nodes(cluster: Cluster, directory: str, count: int) -> AsyncIterator[
         f"--kubeconfig={cluster.kubeconfig}",
         stderr=log,
         pass_fds=(write,),
-        env={**os.environ, apiserver.READY_FD: str(write)},
+        env={**os.environ, supervisor.READY_FD: str(write)},
     )
     os.close(write)
     os.close(log)
