@@ -15,9 +15,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 from hack.churning import leftovers, load, settled
-from pyk8s.apimachinery import errors
+from pyk8s.apimachinery import errors, meta
 from pyk8s.client import kubeconfig, resources, rest
-from pyk8s.client.client import Client, DeleteOptions
+from pyk8s.client.client import Client, DeleteOptions, Patch
 
 _NAMESPACES, _ACTORS = 4, 3
 _PREFIX = "churn-"
@@ -89,8 +89,18 @@ class _Churn:
 
     async def settle(self) -> None:
         began = time.monotonic()
+        await self._resume()
         self._note("not settled", await _until_none(self._unsettled))
         print(f"settled after {time.monotonic() - began:.1f} s, {await self._pods()} pods")
+
+    async def _resume(self) -> None:
+        """A rollout that was paused halfway rests there, with more pods than it is to have."""
+        for name in self.names:
+            for obj in (await self._client.list(resources.DEPLOYMENTS, name))["items"]:
+                if obj["spec"].get("paused"):
+                    patch = Patch(content={"spec": {"paused": None}})
+                    key = meta.namespaced_name(obj)
+                    await self._client.patch(resources.DEPLOYMENTS, key, patch)
 
     async def _pods(self) -> int:
         lists = [await self._client.list(resources.PODS, name) for name in self.names]

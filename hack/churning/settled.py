@@ -31,7 +31,5 @@ def _is_settled(kind: str, obj: Object, spec: Object, status: Object) -> bool:
         wanted = status.get("desiredNumberScheduled")
         fields = ("currentNumberScheduled", "updatedNumberScheduled", "numberAvailable")
         return bool(wanted) and all(status.get(field) == wanted for field in fields)
-    fields = ("replicas", "availableReplicas")
-    if not spec.get("paused"):
-        fields = (*fields, "updatedReplicas")
+    fields = ("replicas", "availableReplicas", "updatedReplicas")
     return all((status.get(field) or 0) == spec["replicas"] for field in fields)

@@ -21,22 +21,25 @@ SECONDS_MAX = 300.0
 
 @dataclass(slots=True)
 class _Expected:
+    owner: str
     since: float
     creations: int = 0
     deletions: set[str] = field(default_factory=set)
 
 
 class Expectations(Generic[K]):
-    """Per key of a controller. Deletions are told apart by uid, for one may be shown twice: when
-    it is marked, and when the object is gone. `clock` says the time in seconds."""
+    """Per key of a controller, and of the one object that has the key: what was expected of a
+    predecessor of the same name, whose pods are no longer told of, counts for nothing. Deletions
+    are told apart by uid, for one may be shown twice: when it is marked, and when the object is
+    gone. `owner` is the object's uid, `clock` says the time in seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._expected: dict[K, _Expected] = {}
 
-    def expect(self, key: K, creations: int = 0, deletions: Iterable[str] = ()) -> None:
+    def expect(self, key: K, owner: str, creations: int = 0, deletions: Iterable[str] = ()) -> None:
         """In place of whatever was expected before."""
-        self._expected[key] = _Expected(self._clock(), creations, set(deletions))
+        self._expected[key] = _Expected(owner, self._clock(), creations, set(deletions))
 
     def creation_observed(self, key: K, count: int = 1) -> None:
         if (expected := self._expected.get(key)) is not None:
@@ -46,10 +49,10 @@ class Expectations(Generic[K]):
         if (expected := self._expected.get(key)) is not None:
             expected.deletions.discard(uid)
 
-    def are_fulfilled(self, key: K) -> bool:
+    def are_fulfilled(self, key: K, owner: str) -> bool:
         """Also when there are none, or they are too old to come true."""
         expected = self._expected.get(key)
-        if expected is None:
+        if expected is None or expected.owner != owner:
             return True
         if expected.creations <= 0 and not expected.deletions:
             return True

@@ -193,15 +193,29 @@ def test_expectations() -> None:
     """Fulfilled by what is seen, a deletion once, or by age."""
     now = 0.0
     expected: Expectations[str] = Expectations(lambda: now)
-    assert expected.are_fulfilled("a")
-    expected.expect("a", creations=2)
+    assert expected.are_fulfilled("a", "1")
+    expected.expect("a", "1", creations=2)
     expected.creation_observed("a")
-    assert not expected.are_fulfilled("a")
+    assert not expected.are_fulfilled("a", "1")
     expected.creation_observed("a")
-    assert expected.are_fulfilled("a")
-    expected.expect("a", deletions=["u", "v"])
+    assert expected.are_fulfilled("a", "1")
+    expected.expect("a", "1", deletions=["u", "v"])
     for uid in ("u", "u", "w"):
         expected.deletion_observed("a", uid)
-    assert not expected.are_fulfilled("a")
+    assert not expected.are_fulfilled("a", "1")
     now += 301
-    assert expected.are_fulfilled("a")
+    assert expected.are_fulfilled("a", "1")
+
+
+def test_expectations_end_with_their_owner() -> None:
+    """What a predecessor of the same name was waiting for is not waited for: its pods' ends are
+    no longer told to anybody."""
+    expected: Expectations[str] = Expectations()
+    expected.expect("a", "1", creations=1, deletions=["u"])
+    assert not expected.are_fulfilled("a", "1")
+    assert expected.are_fulfilled("a", "2")
+    expected.expect("a", "2", creations=1)
+    expected.deletion_observed("a", "u")
+    assert not expected.are_fulfilled("a", "2")
+    expected.creation_observed("a")
+    assert expected.are_fulfilled("a", "2")

@@ -139,7 +139,7 @@ class DaemonSetController(OwnerController):
             return
         if meta.is_being_deleted(daemon_set):
             return
-        fulfilled = self._expectations.are_fulfilled(key)
+        fulfilled = self._expectations.are_fulfilled(key, meta.uid(daemon_set))
         selector = _selector(daemon_set)
         owned = await self._claim(daemon_set, selector)
         known = await self._history.claim(daemon_set, selector)
@@ -177,7 +177,7 @@ class DaemonSetController(OwnerController):
         strategy = world.daemon_set["spec"].get("updateStrategy") or {}
         if failure or strategy.get("type") != "RollingUpdate":
             return failure
-        if not self._expectations.are_fulfilled(key) or plan.delete:
+        if not self._expectations.are_fulfilled(key, meta.uid(world.daemon_set)) or plan.delete:
             return None
         return await self._carry_out(key, world, rollout.rolling_update(world))
 
@@ -204,7 +204,8 @@ class DaemonSetController(OwnerController):
         targets, doomed = plan.create[:_BURST], plan.delete[:_BURST]
         if not targets and not doomed:
             return None
-        self._expectations.expect(key, len(targets), map(meta.uid, doomed))
+        uid = meta.uid(world.daemon_set)
+        self._expectations.expect(key, uid, len(targets), map(meta.uid, doomed))
         remaining = iter(targets)
 
         async def create() -> None:

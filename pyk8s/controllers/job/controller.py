@@ -130,7 +130,7 @@ class JobController(OwnerController):
         await self._release_one(pod)
 
     async def _sync(self, key: Key, job: Object) -> None:
-        fulfilled = self._expectations.are_fulfilled(key)
+        fulfilled = self._expectations.are_fulfilled(key, meta.uid(job))
         owned = await self._claim(job)
         released = frozenset(self._released.get(key, ()))
         sync = Sync(job, owned, released, datetime.now(UTC))
@@ -210,7 +210,7 @@ class JobController(OwnerController):
             self.queue.add_after(key, max(BATCH_SECONDS, plan.wait_seconds))
         if not wanted:
             return 0, None
-        self._expectations.expect(key, creations=len(wanted))
+        self._expectations.expect(key, meta.uid(job), creations=len(wanted))
         todo = iter(wanted)
         made: list[Object] = []
 
@@ -241,7 +241,7 @@ class JobController(OwnerController):
         """Those that are on their way out now. `held` ones keep the finalizer, to be counted."""
         if not doomed:
             return [], None
-        self._expectations.expect(key, deletions=map(meta.uid, doomed))
+        self._expectations.expect(key, meta.uid(job), deletions=map(meta.uid, doomed))
         gone: list[Object] = []
 
         async def delete(pod: Object) -> None:

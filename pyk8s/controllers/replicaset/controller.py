@@ -98,7 +98,7 @@ class ReplicaSetController(OwnerController):
         if cached is None:
             self._expectations.forget(key)
             return
-        fulfilled = self._expectations.are_fulfilled(key)
+        fulfilled = self._expectations.are_fulfilled(key, meta.uid(cached))
         claimer = Claimer(
             client=self.client,
             owner=cached,
@@ -157,7 +157,7 @@ class ReplicaSetController(OwnerController):
 
     async def _create(self, key: Key, owner: Object, count: int) -> Exception | None:
         pod = pod_from_template(owner)
-        self._expectations.expect(key, creations=count)
+        self._expectations.expect(key, meta.uid(owner), creations=count)
 
         async def create() -> None:
             try:
@@ -176,7 +176,7 @@ class ReplicaSetController(OwnerController):
         return failure
 
     async def _delete(self, key: Key, owner: Object, doomed: Sequence[Object]) -> Exception | None:
-        self._expectations.expect(key, deletions=map(meta.uid, doomed))
+        self._expectations.expect(key, meta.uid(owner), deletions=map(meta.uid, doomed))
 
         async def delete(pod: Object) -> None:
             name = meta.name(pod)
