@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pyk8s
-from pyk8s.client import events, kubeconfig, leaderelection, process, rest
+from pyk8s.client import events, kubeconfig, leaderelection, process, rest, secureserving
 from pyk8s.client import metrics as client_metrics
 from pyk8s.client.client import Client
 from pyk8s.client.informer import SharedInformers
+from pyk8s.client.secureserving import SecureServing
 from pyk8s.componentbase import health, serving
 from pyk8s.componentbase.metrics import Family, Sample
 from pyk8s.controllers import registry
@@ -40,8 +41,7 @@ class ManagerOptions:
     leader_elect: bool = True
     kube_api_qps: float = 500.0
     kube_api_burst: int = 1000
-    bind_address: str = "127.0.0.1"
-    port: int = 0
+    serving: SecureServing = field(default_factory=SecureServing)
     settings: Options = field(default_factory=Options)
 
 
@@ -71,7 +71,7 @@ class Manager:
         kinds = registry.selected(self._options.controllers)
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(self._rest.close)
-            if self._options.port:
+            if self._options.serving.secure_port:
                 await stack.enter_async_context(await self._serve_health())
             if self._elector is not None:
                 await self._elector.run(lambda: self._lead(kinds))
@@ -134,7 +134,8 @@ class Manager:
         if self._options.leader_elect:
             registry.register(client_metrics.of_election(COMPONENT, lambda: self._leads))
         pages = serving.Pages(metrics=registry, live=self._live, ready=self._ready)
-        return await serving.serve(self._options.bind_address, self._options.port, pages.answer)
+        client = self._client("delegated-auth")
+        return await secureserving.serve(self._options.serving, client, pages.answer)
 
     def _reconciles(self) -> Iterator[Family]:
         """How often each controller reconciled, and how often it could not, for another reason

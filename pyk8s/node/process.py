@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 import pyk8s
 from pyk8s.client import events, kubeconfig, process, rest
 from pyk8s.client.client import Client
-from pyk8s.node import certificate, server
+from pyk8s.componentbase import certificate
+from pyk8s.node import server
 from pyk8s.node.auth import Auth
 from pyk8s.node.kubelet import COMPONENT, Kubelet
 from pyk8s.node.nodes import NodeKeeper, NodeOptions

@@ -23,6 +23,7 @@ from pyk8s.apimachinery.gojson import quoted_string
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.client import resources, rest
 from pyk8s.client.client import Client
+from pyk8s.client.delegatedauth import bearer_token
 from pyk8s.node import environment, logs, stats, streams
 from pyk8s.node.auth import Auth
 from pyk8s.node.environment import Reference
@@ -98,8 +99,7 @@ class NodeServer:
 
     async def _authorize(self, request: web.Request) -> None:
         certificate = request.get_extra_info("peercert")
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        token = token.strip() if scheme.lower() == "bearer" else ""
+        token = bearer_token(request.headers.get("Authorization", ""))
         user = await self.auth.user_of(certificate, token)
         if user is None:
             raise _Refused(401, "Unauthorized")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TLS of a node's server: certificates from files, or one it signs itself as a kubelet does."""
+"""TLS of what a component serves: certificates from files, or one it signs itself."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def server_context(
     else:
         # A context reads certificates from files alone.
         with tempfile.TemporaryDirectory() as directory:
-            path = Path(directory, "kubelet.pem")
+            path = Path(directory, "serving.pem")
             path.touch(0o600)
             path.write_bytes(_self_signed(names))
             context.load_cert_chain(path)
