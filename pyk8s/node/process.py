@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import pyk8s
-from pyk8s.client import events, kubeconfig, process, rest
+from pyk8s.client import events, informer, kubeconfig, process, rest
 from pyk8s.client.client import Client
-from pyk8s.node import certificate, server
+from pyk8s.node import certificate, server, stats
 from pyk8s.node.auth import Auth
 from pyk8s.node.kubelet import COMPONENT, Kubelet
 from pyk8s.node.nodes import NodeKeeper, NodeOptions
@@ -67,8 +67,18 @@ async def _run(
         telling = client.rest.named(client.rest.user_agent, qps=_EVENT_QPS, burst=_EVENT_BURST)
         recorder = events.EventRecorder(Client(telling), COMPONENT)
         kubelet = Kubelet(client, runtime, keeper, recorder)
+        gauge = stats.Gauge(kubelet.run_of)
+        kubelet.informer.add_event_handler(
+            informer.Handler(
+                on_update=lambda before, after: gauge.note_change(before, after, time.time())
+            )
+        )
         node_server = server.NodeServer(
-            kubelet=kubelet, client=client, auth=Auth(client), nodes=options.names()
+            kubelet=kubelet,
+            client=client,
+            auth=Auth(client),
+            gauge=gauge,
+            nodes=dict.fromkeys(options.names()),
         )
         runner = await server.serve(node_server.application(), listening, tls)
         try:

@@ -13,7 +13,7 @@ import contextlib
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass
 
 from aiohttp import WSMsgType, web
@@ -58,7 +58,8 @@ class NodeServer:
     kubelet: Kubelet
     client: Client
     auth: Auth
-    nodes: Iterable[str]
+    gauge: stats.Gauge
+    nodes: Collection[str]
     now: Callable[[], float] = time.time
 
     def application(self) -> web.Application:
@@ -289,17 +290,16 @@ class NodeServer:
     # --- numbers
 
     def _node(self, request: web.Request) -> str:
-        names = [*self.nodes]
-        wanted = request.query.get("node") or (names[0] if len(names) == 1 else "")
-        if wanted not in names:
-            text = f"{len(names)} nodes are served on this port: say which with ?node=NAME"
+        alone = next(iter(self.nodes)) if len(self.nodes) == 1 else ""
+        wanted = request.query.get("node") or alone
+        if wanted not in self.nodes:
+            text = f"{len(self.nodes)} nodes are served on this port: say which with ?node=NAME"
             raise _Refused(400, text)
         return wanted
 
     def _usage(self, request: web.Request) -> stats.NodeUsage:
         name = self._node(request)
-        pods = [pod for pod in self.kubelet.pods() if pod["spec"]["nodeName"] == name]
-        return stats.usage_of(name, pods, self.kubelet.run_of, self.now())
+        return self.gauge.usage_of(name, self.kubelet.pods_of(name), self.now())
 
     async def _summary(self, request: web.Request) -> web.Response:
         return _json(stats.summary(self._usage(request)))
