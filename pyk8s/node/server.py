@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
-import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass
@@ -28,13 +26,12 @@ from pyk8s.node.auth import Auth
 from pyk8s.node.environment import Reference
 from pyk8s.node.kubelet import Kubelet
 from pyk8s.node.runtime import Container
+from pyk8s.serving.delegation import bearer_token
 
 # Refusals of upgrades have no colon in them: client-go would take them for YAML of a Status.
 _NO_PORTS = "the pod is simulated, so none of its ports are open to be forwarded"
 _NO_SPDY = "a simulated node serves no SPDY, only WebSocket with v5 or v4.channel.k8s.io"
 _RESOURCES = {"ConfigMap": resources.CONFIGMAPS, "Secret": resources.SECRETS}
-
-_SHUTDOWN_SECONDS_MAX = 0.5
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -99,8 +96,7 @@ class NodeServer:
 
     async def _authorize(self, request: web.Request) -> None:
         certificate = request.get_extra_info("peercert")
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        token = token.strip() if scheme.lower() == "bearer" else ""
+        token = bearer_token(request.headers.get("Authorization", ""))
         user = await self.auth.user_of(certificate, token)
         if user is None:
             raise _Refused(401, "Unauthorized")
@@ -364,19 +360,3 @@ def _no_log(pod: Object, container: str, previous: bool) -> str:
             if each["name"] == container:
                 reason = ((each.get("state") or {}).get("waiting") or {}).get("reason", reason)
     return f"container {quoted} in pod {pod_name} is waiting to start: {reason}"
-
-
-async def serve(
-    application: web.Application, listening: socket.socket, tls: ssl.SSLContext
-) -> web.AppRunner:
-    """Returns when it answers; to be cleaned up."""
-    runner = web.AppRunner(
-        application,
-        access_log=None,
-        # Who follows a log and goes away would be waited for until the next line.
-        handler_cancellation=True,
-        shutdown_timeout=_SHUTDOWN_SECONDS_MAX,
-    )
-    await runner.setup()
-    await web.SockSite(runner, listening, ssl_context=tls).start()
-    return runner
