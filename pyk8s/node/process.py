@@ -19,6 +19,7 @@ from pyk8s.node.kubelet import COMPONENT, Kubelet
 from pyk8s.node.nodes import NodeKeeper, NodeOptions
 from pyk8s.node.provisioner import Provisioner
 from pyk8s.node.simulated import SimulatedRuntime
+from pyk8s.node.tokens import Tokens
 
 # Upstream's eventRecordQPS and eventBurst, for all nodes of the process together: what thousands
 # of them would tell is not worth a slower control plane.
@@ -68,7 +69,11 @@ async def _run(
         recorder = events.EventRecorder(Client(telling), COMPONENT)
         kubelet = Kubelet(client, runtime, keeper, recorder)
         node_server = server.NodeServer(
-            kubelet=kubelet, client=client, auth=Auth(client), nodes=options.names()
+            kubelet=kubelet,
+            client=client,
+            auth=Auth(client),
+            tokens=Tokens(client),
+            nodes=options.names(),
         )
         runner = await server.serve(node_server.application(), listening, tls)
         try:
