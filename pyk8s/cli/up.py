@@ -75,7 +75,13 @@ class ClientComponent:
 
 CLIENT_COMPONENTS: Mapping[str, ClientComponent] = {
     # Only one runs here; a Lease left by a killed one would have to run out first.
-    "controller-manager": ClientComponent(flags=lambda options, files: ("--leader-elect=false",)),
+    "controller-manager": ClientComponent(
+        flags=lambda options, files: (
+            "--leader-elect=false",
+            f"--service-account-private-key-file={files.service_account_key}",
+            f"--root-ca-file={files.ca_cert}",
+        )
+    ),
     "scheduler": ClientComponent(flags=lambda options, files: ("--leader-elect=false",)),
     "node": ClientComponent(
         flags=lambda options, files: (
