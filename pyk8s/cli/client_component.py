@@ -14,7 +14,7 @@ from pyk8s.cli import flags, supervisor
 from pyk8s.cli.flags import UsageError
 
 if TYPE_CHECKING:
-    from pyk8s.client.secureserving import SecureServing
+    from pyk8s.serving.component import SecureServing
 
 
 def main(
@@ -116,7 +116,7 @@ def add_secure_serving(parser: flags.Parser, port: int) -> None:
 
 def take_secure_serving(values: dict[str, Any]) -> SecureServing:
     """The serving options among the parsed values, which are taken away."""
-    from pyk8s.client.secureserving import SecureServing
+    from pyk8s.serving.component import SecureServing
 
     return SecureServing(**{each.name: values.pop(each.name) for each in fields(SecureServing)})
 

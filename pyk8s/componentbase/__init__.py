@@ -5,7 +5,6 @@
     exposition   a component's metrics as Prometheus reads them
     health       named checks behind /healthz, /livez and /readyz
     serving      the small HTTP server that answers these pages
-    certificate  TLS of what a component serves
     version      the release whose behaviour is shown
 
 Mirrors `k8s.io/component-base` and `k8s.io/apiserver/pkg/server/healthz`. Here belongs what does

@@ -14,16 +14,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pyk8s
-from pyk8s.client import events, kubeconfig, leaderelection, process, rest, secureserving
+from pyk8s.client import events, kubeconfig, leaderelection, process, rest
 from pyk8s.client import metrics as client_metrics
 from pyk8s.client.client import Client
 from pyk8s.client.informer import SharedInformers
-from pyk8s.client.secureserving import SecureServing
 from pyk8s.componentbase import health, serving
 from pyk8s.componentbase.metrics import Family, Sample
 from pyk8s.controllers import registry
 from pyk8s.controllers.controller import Context, Controller, Statistics
 from pyk8s.controllers.options import Options
+from pyk8s.controllers.serviceaccount import tokens
+from pyk8s.serving import component
+from pyk8s.serving.component import SecureServing
 
 _log = logging.getLogger(__name__)
 
@@ -110,7 +112,7 @@ class Manager:
                 client=client,
                 informers=informers,
                 recorder=recorder,
-                ca=self._config.ca,
+                ca=tokens.root_ca(self._options.settings) or self._config.ca,
                 options=self._options.settings,
             )
         )
@@ -135,7 +137,7 @@ class Manager:
             registry.register(client_metrics.of_election(COMPONENT, lambda: self._leads))
         pages = serving.Pages(metrics=registry, live=self._live, ready=self._ready)
         client = self._client("delegated-auth")
-        return await secureserving.serve(self._options.serving, client, pages.answer)
+        return await component.serve(self._options.serving, client, pages.answer)
 
     def _reconciles(self) -> Iterator[Family]:
         """How often each controller reconciled, and how often it could not, for another reason

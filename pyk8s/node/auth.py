@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may ask a node's server what: what is asked for is a subresource of the nodes.
+"""Who may ask a node's server what.
 
-Mirrors `pkg/kubelet/server/auth.go` with webhook authorization.
+Mirrors `pkg/kubelet/server/auth.go` with webhook authorization: what is asked for is a subresource
+of the nodes.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any
 
 from pyk8s.client.client import Client
-from pyk8s.client.delegatedauth import DelegatedAuth, Lifetimes, User
+from pyk8s.serving.delegation import CacheSeconds, Delegation, User, user_of_certificate
 
-# A kubelet's cacheTTL, cacheAuthorizedTTL and cacheUnauthorizedTTL.
-_LIFETIMES = Lifetimes(token=120.0, allowed=300.0, denied=30.0)
+# Upstream: cacheTTL, cacheAuthorizedTTL and cacheUnauthorizedTTL of the kubelet's webhooks.
+_SECONDS = CacheSeconds(token=120.0, allowed=300.0, denied=30.0)
 
 _VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch",
           "DELETE": "delete"}  # fmt: skip
@@ -21,18 +22,24 @@ _SUBRESOURCES = {"stats": "stats", "metrics": "metrics", "logs": "log", "healthz
                  "pods": "pods", "configz": "configz"}  # fmt: skip
 
 
-class Auth(DelegatedAuth):
-    """Of a node's server."""
+class Auth:
+    """Its methods raise StatusError and ServerUnreachable where the API server cannot be asked."""
 
-    def __init__(self, client: Client, now: Callable[[], float] = time.monotonic) -> None:
-        super().__init__(client, _LIFETIMES, now)
+    def __init__(self, client: Client) -> None:
+        self._delegation = Delegation(client, _SECONDS)
+
+    async def user_of(self, certificate: Mapping[str, Any] | None, token: str) -> User | None:
+        """`certificate` is a verified one as `SSLSocket.getpeercert` gives it."""
+        if certificate:
+            return user_of_certificate(certificate)
+        return await self._delegation.user_of_token(token)
 
     async def may(self, user: User, method: str, path: str, node: str) -> bool:
         attributes = {
             "verb": _VERBS.get(method, ""), "version": "v1", "resource": "nodes",
             "subresource": subresource_of(path), "name": node,
         }  # fmt: skip
-        return await self.is_allowed(user, "resourceAttributes", attributes)
+        return await self._delegation.may(user, resourceAttributes=attributes)
 
 
 def subresource_of(path: str) -> str:

@@ -12,10 +12,10 @@ import pytest
 
 from pyk8s.cli import apiserver, controller_manager, flags, main, up
 from pyk8s.cli.flags import UsageError
-from pyk8s.client.secureserving import SecureServing
 from pyk8s.controllers.manager import ManagerOptions
 from pyk8s.controllers.options import Options
 from pyk8s.server.options import APIServerOptions
+from pyk8s.serving.component import SecureServing
 
 ETCD = "--etcd-servers=http://127.0.0.1:2379"
 

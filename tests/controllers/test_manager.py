@@ -14,9 +14,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from world import World
 
 from pyk8s.client import kubeconfig
-from pyk8s.client.secureserving import SecureServing
 from pyk8s.controllers import manager, registry
 from pyk8s.controllers.controller import Context, Controller
+from pyk8s.serving.component import SecureServing
 
 
 @pytest.mark.parametrize(

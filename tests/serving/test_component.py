@@ -12,10 +12,11 @@ import pytest
 from cluster import ControlPlane
 
 from pyk8s.apimachinery import codec
-from pyk8s.client import kubeconfig, resources, rest, secureserving
+from pyk8s.client import kubeconfig, resources, rest
 from pyk8s.client.client import Client
 from pyk8s.componentbase import serving
 from pyk8s.componentbase.exposition import Registry
+from pyk8s.serving import component, delegation
 
 
 @pytest.fixture
@@ -29,9 +30,9 @@ async def client(control_plane: ControlPlane) -> AsyncIterator[Client]:
 async def port(client: Client, tmp_path: Path) -> AsyncIterator[int]:
     ca = tmp_path / "ca.pem"
     ca.write_bytes(client.rest.config.ca)
-    options = secureserving.SecureServing(client_ca_file=str(ca))
+    options = component.SecureServing(client_ca_file=str(ca))
     pages = serving.Pages(metrics=Registry())
-    server = await secureserving.serve(options, client, pages.answer)
+    server = await component.serve(options, client, pages.answer)
     yield server.sockets[0].getsockname()[1]
     server.close()
     await server.wait_closed()
@@ -97,9 +98,9 @@ async def test_metrics_need_an_identity_that_may(
 async def test_nobody_may_while_nobody_can_be_asked() -> None:
     """An API server that is away opens nothing, and keeps nothing closed that is open."""
     connection = rest.RESTClient(kubeconfig.ClientConfig(server="http://127.0.0.1:1"), qps=0)
-    page = secureserving.guarded(
+    page = component.guarded(
         serving.Pages(metrics=Registry()).answer,
-        secureserving.DelegatedAuth(Client(connection)),
+        delegation.Delegation(Client(connection)),
     )
 
     async def status_of(path: str) -> int:
@@ -127,7 +128,7 @@ async def test_always_allowed_paths(paths: tuple[str, ...], path: str, is_open: 
     async def page(question: serving.Question) -> serving.Answer:
         return serving.Answer(200)
 
-    guarded = secureserving.guarded(page, secureserving.DelegatedAuth(Client(connection)), paths)
+    guarded = component.guarded(page, delegation.Delegation(Client(connection)), paths)
     answer = await guarded(serving.Question("GET", path, {}, {}))
     assert answer.status_code == (200 if is_open else 500)
     await connection.close()

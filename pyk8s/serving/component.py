@@ -17,11 +17,14 @@ from dataclasses import dataclass
 from pyk8s.apimachinery import codec, errors
 from pyk8s.client import rest
 from pyk8s.client.client import Client
-from pyk8s.client.delegatedauth import ANONYMOUS, DelegatedAuth, bearer_token
-from pyk8s.componentbase import certificate, serving
+from pyk8s.componentbase import serving
+from pyk8s.serving import certificate
+from pyk8s.serving.delegation import Delegation, User, bearer_token, user_of_certificate
 
 # Upstream's default of --authorization-always-allow-paths.
 ALWAYS_ALLOWED = ("/healthz", "/readyz", "/livez")
+
+_ANONYMOUS = User("system:anonymous", ("system:unauthenticated",))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,12 +48,12 @@ async def serve(options: SecureServing, client: Client, page: serving.Page) -> a
         cert_file=options.tls_cert_file,
         key_file=options.tls_private_key_file,
     )
-    page = guarded(page, DelegatedAuth(client), options.authorization_always_allow_paths)
+    page = guarded(page, Delegation(client), options.authorization_always_allow_paths)
     return await serving.serve(options.bind_address, options.secure_port, page, tls)
 
 
 def guarded(
-    page: serving.Page, auth: DelegatedAuth, always_allowed: Sequence[str] = ALWAYS_ALLOWED
+    page: serving.Page, auth: Delegation, always_allowed: Sequence[str] = ALWAYS_ALLOWED
 ) -> serving.Page:
     """The page, for those who may ask for its path."""
     is_open = _matcher(always_allowed)
@@ -76,15 +79,15 @@ def _matcher(paths: Sequence[str]) -> Callable[[str], bool]:
     return lambda path: path in exact or path.startswith(prefixes)
 
 
-async def _admit(question: serving.Question, auth: DelegatedAuth) -> None:
+async def _admit(question: serving.Question, auth: Delegation) -> None:
     """Raises StatusError for who may not, and whom nobody knows."""
     token = bearer_token(question.headers.get("authorization", ""))
-    user = await auth.user_of(question.certificate, token)
+    user = user_of_certificate(question.certificate) or await auth.user_of_token(token)
     if user is None and token:
         raise errors.unauthorized()
-    user = user or ANONYMOUS
+    user = user or _ANONYMOUS
     wanted = {"path": question.path, "verb": question.method.lower()}
-    if not await auth.is_allowed(user, "nonResourceAttributes", wanted):
+    if not await auth.may(user, nonResourceAttributes=wanted):
         cannot = f'User "{user.name}" cannot {wanted["verb"]} path "{question.path}"'
         raise errors.StatusError(403, errors.FORBIDDEN, f"forbidden: {cannot}", {})
 
