@@ -22,10 +22,10 @@ from collections.abc import Callable
 from pyk8s.apimachinery import errors
 from pyk8s.apis import scheme
 from pyk8s.auth import authorizer
+from pyk8s.componentbase import health
 from pyk8s.endpoints import (
     discovery,
     filters,
-    health,
     install,
     issuer,
     openapi,
@@ -33,6 +33,7 @@ from pyk8s.endpoints import (
     reviews,
     version,
 )
+from pyk8s.endpoints import health as health_pages
 from pyk8s.endpoints.dispatcher import Dispatcher
 from pyk8s.endpoints.endpoint import Handler
 from pyk8s.endpoints.handlers.actions import Actions
@@ -284,7 +285,7 @@ class APIServer:
             "shutdown": self._check_running,
         }
         for name, checks in (("livez", live), ("healthz", live), ("readyz", ready)):
-            found, single = health.handlers(name, checks)
+            found, single = health_pages.handlers(name, checks)
             paths.update(found)
             prefixes[f"/{name}/"] = single
         return paths, prefixes

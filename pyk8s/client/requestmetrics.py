@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the clients over one pool of connections count: rest_client_*, as component-base's
+`metrics/prometheus/restclient`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+
+from pyk8s.componentbase.metrics import Counter, Family, Histogram
+
+_SECONDS = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
+
+# The code of a request that got no answer.
+NO_ANSWER = "<error>"
+
+
+class RequestMetrics:
+    """`requests` counts what was sent, retries too; `duration` is of a whole request with its
+    retries and waits, and of no stream; `limiter` is the wait for the client's own budget."""
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+        self._requests = Counter(
+            "rest_client_requests_total",
+            "Number of HTTP requests, partitioned by status code, method, and host.",
+            ("code", "method", "host"),
+        )
+        self._retries = Counter(
+            "rest_client_request_retries_total",
+            "Number of request retries, partitioned by status code, verb, and host.",
+            ("code", "verb", "host"),
+        )
+        self._duration = Histogram(
+            "rest_client_request_duration_seconds",
+            "Request latency in seconds. Broken down by verb, and host.",
+            _SECONDS,
+            ("verb", "host"),
+        )
+        self._limiter = Histogram(
+            "rest_client_rate_limiter_duration_seconds",
+            "Client side rate limiter latency in seconds. Broken down by verb, and host.",
+            _SECONDS,
+            ("verb", "host"),
+        )
+
+    def sent(self, code: int | None, method: str) -> None:
+        """None: there was no answer."""
+        self._requests.inc(NO_ANSWER if code is None else str(code), method, self._host)
+
+    def retried(self, code: int | None, verb: str) -> None:
+        self._retries.inc(NO_ANSWER if code is None else str(code), verb, self._host)
+
+    def took(self, verb: str, seconds: float) -> None:
+        self._duration.observe(seconds, verb, self._host)
+
+    def waited(self, verb: str, seconds: float) -> None:
+        self._limiter.observe(seconds, verb, self._host)
+
+    def collect(self) -> Iterator[Family]:
+        kept = (self._requests, self._retries, self._duration, self._limiter)
+        return chain.from_iterable(metric.collect() for metric in kept)
