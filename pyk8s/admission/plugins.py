@@ -24,6 +24,7 @@ from pyk8s.admission.objects import ObjectsOf
 from pyk8s.admission.priority import PRIORITY_CLASSES, Priority
 from pyk8s.admission.resourcequota import RESOURCE_QUOTAS, ResourceQuota, Rewrite
 from pyk8s.admission.runtimeclass import RUNTIME_CLASSES, RuntimeClass
+from pyk8s.admission.serviceaccount import SERVICE_ACCOUNTS, ServiceAccount
 from pyk8s.admission.storageobjectinuse import StorageObjectInUseProtection
 
 
@@ -54,6 +55,7 @@ def _default_toleration_seconds(given: Dependencies) -> interface.Plugin:
 _ORDERED: dict[str, _Make] = {
     "NamespaceLifecycle": lambda given: NamespaceLifecycle(given.objects_of(NAMESPACES).get),
     "LimitRanger": lambda given: LimitRanger(given.objects_of(LIMIT_RANGES)),
+    "ServiceAccount": lambda given: ServiceAccount(given.objects_of(SERVICE_ACCOUNTS)),
     "Priority": lambda given: Priority(given.objects_of(PRIORITY_CLASSES)),
     "DefaultTolerationSeconds": _default_toleration_seconds,
     "DefaultStorageClass": lambda given: DefaultStorageClass(given.objects_of(STORAGE_CLASSES)),

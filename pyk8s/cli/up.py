@@ -75,7 +75,13 @@ class ClientComponent:
 
 CLIENT_COMPONENTS: Mapping[str, ClientComponent] = {
     # Only one runs here; a Lease left by a killed one would have to run out first.
-    "controller-manager": ClientComponent(flags=lambda options, files: ("--leader-elect=false",)),
+    "controller-manager": ClientComponent(
+        flags=lambda options, files: (
+            "--leader-elect=false",
+            f"--service-account-private-key-file={files.service_account_key}",
+            f"--root-ca-file={files.ca_cert}",
+        )
+    ),
     "scheduler": ClientComponent(flags=lambda options, files: ("--leader-elect=false",)),
     "node": ClientComponent(
         flags=lambda options, files: (
@@ -434,9 +440,11 @@ async def _is_ready(address: tuple[str, int], ca_file: Path) -> bool:
 
 
 def _unserved_plugins(components: Sequence[str]) -> tuple[str, ...]:
-    """Those that put on what a component takes off again that does not run here: without
-    controllers no claim or volume could ever be removed."""
-    return () if "controller-manager" in components else ("StorageObjectInUseProtection",)
+    """Those that rest on a component that does not run here: without controllers no claim or
+    volume could ever be removed, and no namespace would have the ServiceAccount `default`."""
+    if "controller-manager" in components:
+        return ()
+    return ("ServiceAccount", "StorageObjectInUseProtection")
 
 
 def _kubeconfig_path(options: UpOptions, directory: Path) -> Path:

@@ -20,6 +20,7 @@ from pyk8s.client.informer import SharedInformers
 from pyk8s.controllers import health, registry
 from pyk8s.controllers.controller import Context, Controller
 from pyk8s.controllers.options import Options
+from pyk8s.controllers.serviceaccount import tokens
 
 _log = logging.getLogger(__name__)
 
@@ -92,7 +93,7 @@ class Manager:
                 client=client,
                 informers=informers,
                 recorder=recorder,
-                ca=self._config.ca,
+                ca=tokens.root_ca(self._options.settings) or self._config.ca,
                 options=self._options.settings,
             )
         )

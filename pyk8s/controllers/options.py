@@ -32,6 +32,9 @@ class Options:
     max_endpoints_per_slice: int = 100
     mirroring_max_endpoints_per_subset: int = 1000
     service_load_balancer_range: str = ""
+    service_account_private_key_file: str = ""
+    root_ca_file: str = ""
+    legacy_service_account_token_clean_up_period: float = 365 * 24 * 3600.0
     horizontal_pod_autoscaler_sync_period: float = 15.0
     horizontal_pod_autoscaler_downscale_stabilization: float = 300.0
     horizontal_pod_autoscaler_tolerance: float = 0.1

@@ -37,7 +37,9 @@ from pyk8s.controllers.replicaset.controller import (
 )
 from pyk8s.controllers.resourcequota.controller import ResourceQuotaController
 from pyk8s.controllers.serviceaccount.accounts import ServiceAccountController
+from pyk8s.controllers.serviceaccount.legacy_cleaner import LegacyTokenCleaner
 from pyk8s.controllers.serviceaccount.root_ca import RootCAPublisher
+from pyk8s.controllers.serviceaccount.tokens import TokenController
 from pyk8s.controllers.servicelb.controller import ServiceLBController
 from pyk8s.controllers.statefulset.controller import StatefulSetController
 from pyk8s.controllers.tainteviction.controller import TaintEvictionController
@@ -51,6 +53,8 @@ CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
         NamespaceController,
         ServiceAccountController,
         RootCAPublisher,
+        TokenController,
+        LegacyTokenCleaner,
         ResourceQuotaController,
         EndpointsController,
         EndpointSliceController,

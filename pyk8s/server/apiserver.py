@@ -188,6 +188,7 @@ class APIServer:
     async def _make_system_objects(self, stores: builder.Stores, address: str, port: int) -> None:
         await bootstrap.ensure_namespaces(stores)
         await bootstrap.ensure_priority_classes(stores)
+        await bootstrap.ensure_token_tracking(stores)
         own = self._options.advertise_address or advertised(address)
         service = bootstrap.MasterService(
             cluster_ip=certificates.first_service_ip(self._options.service_cluster_ip_range),
