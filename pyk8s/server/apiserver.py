@@ -77,7 +77,7 @@ class APIServer:
         self._backend: storage.Backend = cacher.open(options.etcd)
         self._watches = Watches(options.min_request_timeout_seconds)
         self._authorization = authorizer.Union(
-            [authorizer.AllowedPaths(), authorizer.PrivilegedGroups()]
+            [authorizer.AllowedPaths(), authorizer.PrivilegedGroups(), authorizer.BasicUsers()]
         )
         self._stopping = False
         self._system_objects_made = False

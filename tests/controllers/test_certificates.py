@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import base64
 import datetime
-import ssl
 from pathlib import Path
 from typing import Any
 
 import pytest
 import signing as made
-from cluster import ControlPlane, eventually
+import yaml
+from cluster import ControlPlane, Kubectl, eventually
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from running import running
@@ -242,15 +242,42 @@ async def test_from_request_to_certificate(
     certificate = x509.load_pem_x509_certificate(issued)
     length = certificate.not_valid_after_utc - certificate.not_valid_before_utc
     assert length == HOUR + authority.BACKDATE
-    pair = tmp_path / "pair.pem"
-    pair.write_bytes(issued + made.key_pem(KEY))
-    tls = ssl.create_default_context(cadata=_ca_of(plane))
-    tls.load_cert_chain(pair)
+    kubectl = Kubectl(as_me(plane, issued, tmp_path), tmp_path)
+    shown = kubectl("auth", "whoami", "-o", "json").json()["status"]["userInfo"]
+    assert (shown["username"], shown["groups"]) == ("me", ["some", "system:authenticated"])
     await world.client.delete(CSRS, name)
 
 
-def _ca_of(plane: ControlPlane) -> str:
-    return plane.kubeconfig.with_name("pki").joinpath("ca.crt").read_text()
+def as_me(plane: ControlPlane, certificate: bytes, directory: Path) -> Path:
+    """A kubeconfig with the certificate instead of the admin's."""
+    config = yaml.safe_load(plane.kubeconfig.read_text())
+    config["users"][0]["user"] = {
+        "client-certificate-data": base64.b64encode(certificate).decode(),
+        "client-key-data": base64.b64encode(made.key_pem(KEY)).decode(),
+    }
+    path = directory / "config"
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+@pytest.mark.usefixtures("nodeless")
+async def test_kubectl_certificate(world: World, plane: ControlPlane, tmp_path: Path) -> None:
+    """`kubectl certificate` decides, and `kubectl get csr` shows what came of it."""
+    kubectl = Kubectl(plane.kubeconfig, tmp_path)
+    good, bad = (f"{world.namespace}-{end}" for end in ("good", "bad"))
+    for name in (good, bad):
+        pem = made.request_pem(KEY, "me")
+        request = made.signing_request(name, pem, requests.CLIENT, expirationSeconds=86400)
+        kubectl("apply", "-f", "-", stdin=request)
+    assert "approved" in kubectl("certificate", "approve", good).stdout
+    assert "denied" in kubectl("certificate", "deny", bad).stdout
+    await until(world.client, good, requests.certificate)
+    header, *rows = kubectl("get", "csr", good, bad).words
+    assert header == ["NAME", "AGE", "SIGNERNAME", "REQUESTOR", "REQUESTEDDURATION", "CONDITION"]
+    shown = {row[0]: row[2:] for row in rows}
+    who = [requests.CLIENT, "kubernetes-admin", "24h"]
+    assert shown == {good: [*who, "Approved,Issued"], bad: [*who, "Denied"]}
+    kubectl("delete", "csr", good, bad)
 
 
 @pytest.mark.usefixtures("nodeless")
