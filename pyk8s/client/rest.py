@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeVar
 
 import aiohttp
@@ -133,6 +133,12 @@ class RESTClient:
         """Another client over the same connections, with a name and a budget of its own. It
         needs no closing, and ends with this one."""
         return RESTClient(self.config, user_agent=user_agent, qps=qps, burst=burst, pool=self._pool)
+
+    def to(self, server: str) -> RESTClient:
+        """The same client of another server, such as a kubelet, that this one's credentials are
+        meant for as well. It needs no closing, and ends with this one."""
+        config = replace(self.config, server=server)
+        return RESTClient(config, user_agent=self.user_agent, qps=0, pool=self._pool)
 
     async def close(self) -> None:
         if self._owns_pool:
