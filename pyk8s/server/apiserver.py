@@ -81,6 +81,9 @@ class APIServer:
         self._options = options
         self._backend: storage.Backend = cacher.open(options.etcd)
         self._watches = Watches(options.min_request_timeout_seconds)
+        self._authorization = authorizer.Union(
+            [authorizer.AllowedPaths(), authorizer.PrivilegedGroups(), authorizer.BasicUsers()]
+        )
         self._stopping = False
         self._system_objects_made = False
         self._service_ranges = ServiceRanges.parse(
@@ -170,7 +173,7 @@ class APIServer:
     def _build_stores(self) -> builder.Stores:
         stores: builder.Stores = {}
 
-        chain = admission.build_chain(self._options, stores)
+        chain = admission.build_chain(self._options, stores, self._authorization)
         prefix = self._options.etcd_prefix.rstrip("/")
         resources = scheme.builtin().resources
         built = builder.build(
@@ -217,8 +220,7 @@ class APIServer:
     def _app(self, stores: builder.Stores) -> ASGIApp:
         options = self._options
         authenticating = authentication.build(options, stores)
-        authorization = authorizer.Union([authorizer.AllowedPaths(), authorizer.PrivilegedGroups()])
-        dispatcher = self._dispatcher(stores, authenticating, authorization)
+        dispatcher = self._dispatcher(stores, authenticating)
         self._aggregator = self._make_aggregator(stores, dispatcher)
         limit = filters.InFlightLimit(
             options.max_requests_inflight, options.max_mutating_requests_inflight
@@ -226,7 +228,7 @@ class APIServer:
         return filters.chain(
             dispatcher.handle,
             authenticate=authenticating.union,
-            authorize=authorization,
+            authorize=self._authorization,
             limit=limit,
             request_timeout_seconds=options.request_timeout_seconds,
         )
@@ -235,16 +237,15 @@ class APIServer:
         self,
         stores: builder.Stores,
         authenticating: authentication.Authentication,
-        authorization: authorizer.Authorizer,
     ) -> Dispatcher:
         resources = scheme.builtin().resources
         paths, prefixes = self._paths()
         address = self._options.service_account_issuer
         paths.update(issuer.handlers(address, self._external_host(), authenticating.keys))
         dispatcher = Dispatcher(paths, prefixes)
-        review_kinds = reviews.Reviews(authorization, authenticating.tokens)
+        review_kinds = reviews.Reviews(self._authorization, authenticating.tokens)
         actions = _actions(stores, authenticating)
-        connections = self._connections(stores, authorization)
+        connections = self._connections(stores)
         for resource in resources:
             if resource.stored:
                 store = stores[resource.storage_prefix]
@@ -271,9 +272,7 @@ class APIServer:
             ),
         )
 
-    def _connections(
-        self, stores: builder.Stores, authorization: authorizer.Authorizer
-    ) -> Connections:
+    def _connections(self, stores: builder.Stores) -> Connections:
         options = self._options
         kubelet_tls = serving.client_context(
             options.kubelet_certificate_authority,
@@ -283,7 +282,7 @@ class APIServer:
         return Connections(
             locations=locations.Locations(stores, options.kubelet_preferred_address_types),
             relay=relay.Relay(kubelet_tls=kubelet_tls),
-            authorize=authorization,
+            authorize=self._authorization,
             chain=stores["pods"].admission,
         )
 
