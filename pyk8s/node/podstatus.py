@@ -29,6 +29,7 @@ class Seen:
     current: Mapping[str, Container] = field(default_factory=dict)
     previous: Mapping[str, Container] = field(default_factory=dict)
     waiting: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    started: frozenset[str] = frozenset()
     ready: frozenset[str] = frozenset()
     failure: tuple[str, str] | None = None
     allocated: Mapping[str, Any] = field(default_factory=dict)
@@ -139,7 +140,7 @@ def _container_status(pod: Object, kind: str, spec: Object, seen: Seen) -> dict[
         "imageID": run.image_id if run else "",
         # Nobody waits for an ephemeral container; upstream never calls one ready.
         "ready": name in seen.ready and kind != "ephemeralContainers",
-        "started": run is not None and run.is_running,
+        "started": name in seen.started,
         "restartCount": run.attempt if run else 0,
         "state": _state(pod, kind, name, run, seen),
         "lastState": {"terminated": _terminated(before)} if before else {},
@@ -238,7 +239,9 @@ def _is_done(container: Object, seen: Seen) -> bool:
     run = seen.current.get(container["name"])
     if run is None:
         return False
-    return run.is_running if is_sidecar(container) else not run.is_running and not run.exit_code
+    if is_sidecar(container):
+        return container["name"] in seen.started
+    return not run.is_running and not run.exit_code
 
 
 def _go(names: Sequence[str]) -> str:
