@@ -110,9 +110,13 @@ class Evaluation:
 
     def _judge(self, rows: Rows) -> None:
         """What each node is by itself."""
-        feasible = self._nodes.is_node[rows].copy()
+        nodes, pod = self._nodes, self._pod
+        feasible = nodes.is_node[rows].copy()
         for place, plugin in self._judging:
-            found = self._asked(plugin, plugin.filter, rows, feasible)
+            if self._by_node:
+                found = self._asked(plugin, plugin.filter, rows, feasible)
+            else:
+                found = plugin.filter(self.state, pod, nodes, rows)
             self._codes[place, rows] = found
             feasible &= found == interface.FITS
         self._alone[rows] = feasible
@@ -122,11 +126,16 @@ class Evaluation:
         normalized = []
         for place, plugin in enumerate(self._scores):
             raw, weight = self._raw[place], self._weights[place]
-            raw[rows] = scores = self._asked(plugin, plugin.score, rows, feasible)
+            if self._by_node:
+                scores = self._asked(plugin, plugin.score, rows, feasible)
+            else:
+                scores = plugin.score(self.state, pod, nodes, rows)
+            raw[rows] = scores
             if self._normalizing[place]:
                 normalized.append((raw, plugin, weight))
             else:
-                self._check_scores(plugin, scores[feasible])
+                if self._foreign:
+                    self._check_scores(plugin, scores[feasible])
                 total += weight * scores
         self._total[rows] = np.where(feasible, total, -1)
         self._normalized = [each for each in normalized if each[0].any()]
@@ -193,7 +202,8 @@ class Evaluation:
         for plugin, weight in self._compared:
             scores = plugin.score_feasible(self.state, self._pod, self._nodes, feasible)
             if scores is not None:
-                self._check_scores(plugin, scores[feasible])
+                if self._foreign:
+                    self._check_scores(plugin, scores[feasible])
                 total = np.where(feasible, total + weight * scores, -1)
         most = total.max(initial=-1)
         if most < 0:
