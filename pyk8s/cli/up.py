@@ -59,6 +59,7 @@ class UpOptions:
     kubeconfig: str = ""
     etcd_servers: tuple[str, ...] = ()
     token_auth_file: str = ""
+    scheduler_config: str = ""
     components: tuple[str, ...] = ()
     nodes: int = 1
     workers: int = 1
@@ -84,7 +85,12 @@ CLIENT_COMPONENTS: Mapping[str, ClientComponent] = {
             f"--cluster-signing-key-file={files.ca_key}",
         )
     ),
-    "scheduler": ClientComponent(flags=lambda options, files: ("--leader-elect=false",)),
+    "scheduler": ClientComponent(
+        flags=lambda options, files: (
+            "--leader-elect=false",
+            f"--config={options.scheduler_config}",
+        )
+    ),
     "node": ClientComponent(
         flags=lambda options, files: (
             f"--simulated={options.nodes}",
@@ -125,6 +131,8 @@ def parse(arguments: Sequence[str]) -> UpOptions:
     if token_file:
         _check_readable(token_file)
         values["token_auth_file"] = os.path.abspath(token_file)
+    if values["scheduler_config"]:
+        values["scheduler_config"] = _checked_config(values["scheduler_config"])
     return UpOptions(**values)
 
 
@@ -134,6 +142,18 @@ def _check_readable(path: str) -> None:
             pass
     except OSError as error:
         raise UsageError(f"--token-auth-file: cannot read {path}: {error.strerror}") from error
+
+
+def _checked_config(path: str) -> str:
+    """What is wrong with it is known before anything is started."""
+    from pyk8s.scheduler.config import loading
+    from pyk8s.scheduler.config.decoding import ConfigError
+
+    try:
+        loading.load(path)
+    except ConfigError as error:
+        raise UsageError(f"--scheduler-config: {error}") from error
+    return os.path.abspath(path)
 
 
 def _parser() -> flags.Parser:
@@ -189,6 +209,12 @@ def _parser() -> flags.Parser:
         default="",
         metavar="CSV",
         help='static tokens: token,user,uid,"group1,group2"',
+    )
+    add(
+        "--scheduler-config",
+        default="",
+        metavar="FILE",
+        help="a KubeSchedulerConfiguration for the scheduler",
     )
     add(
         "--components",
@@ -308,7 +334,11 @@ class ControlPlane:
                     *kind.flags(self.options, files),
                 ),
                 log_file=directory / f"{name}.log",
-                environment={supervisor.PARENT_PID: str(os.getpid())},
+                environment={
+                    supervisor.PARENT_PID: str(os.getpid()),
+                    # Where a scheduler with a configuration file looks, which goes by that alone.
+                    "KUBECONFIG": str(config),
+                },
                 ready_variable=supervisor.READY_FD,
             )
             client.log_file.unlink(missing_ok=True)
