@@ -80,6 +80,8 @@ CLIENT_COMPONENTS: Mapping[str, ClientComponent] = {
             "--leader-elect=false",
             f"--service-account-private-key-file={files.service_account_key}",
             f"--root-ca-file={files.ca_cert}",
+            f"--cluster-signing-cert-file={files.ca_cert}",
+            f"--cluster-signing-key-file={files.ca_key}",
         )
     ),
     "scheduler": ClientComponent(flags=lambda options, files: ("--leader-elect=false",)),

@@ -24,10 +24,10 @@ from pyk8s.aggregator.aggregator import Aggregator
 from pyk8s.apimachinery import errors
 from pyk8s.apis import scheme
 from pyk8s.auth import authorizer
+from pyk8s.componentbase import health
 from pyk8s.endpoints import (
     discovery,
     filters,
-    health,
     install,
     issuer,
     openapi,
@@ -35,6 +35,7 @@ from pyk8s.endpoints import (
     reviews,
     version,
 )
+from pyk8s.endpoints import health as health_pages
 from pyk8s.endpoints.dispatcher import Dispatcher
 from pyk8s.endpoints.endpoint import Handler
 from pyk8s.endpoints.handlers.actions import Actions
@@ -80,6 +81,9 @@ class APIServer:
         self._options = options
         self._backend: storage.Backend = cacher.open(options.etcd)
         self._watches = Watches(options.min_request_timeout_seconds)
+        self._authorization = authorizer.Union(
+            [authorizer.AllowedPaths(), authorizer.PrivilegedGroups(), authorizer.BasicUsers()]
+        )
         self._stopping = False
         self._system_objects_made = False
         self._service_ranges = ServiceRanges.parse(
@@ -174,7 +178,7 @@ class APIServer:
     def _build_stores(self) -> builder.Stores:
         stores: builder.Stores = {}
 
-        chain = admission.build_chain(self._options, stores)
+        chain = admission.build_chain(self._options, stores, self._authorization)
         prefix = self._options.etcd_prefix.rstrip("/")
         resources = scheme.builtin().resources
         built = builder.build(
@@ -221,8 +225,7 @@ class APIServer:
     def _app(self, stores: builder.Stores) -> ASGIApp:
         options = self._options
         authenticating = authentication.build(options, stores)
-        authorization = authorizer.Union([authorizer.AllowedPaths(), authorizer.PrivilegedGroups()])
-        dispatcher = self._dispatcher(stores, authenticating, authorization)
+        dispatcher = self._dispatcher(stores, authenticating)
         self._aggregator = self._make_aggregator(stores, dispatcher)
         limit = filters.InFlightLimit(
             options.max_requests_inflight, options.max_mutating_requests_inflight
@@ -230,7 +233,7 @@ class APIServer:
         return filters.chain(
             dispatcher.handle,
             authenticate=authenticating.union,
-            authorize=authorization,
+            authorize=self._authorization,
             limit=limit,
             request_timeout_seconds=options.request_timeout_seconds,
         )
@@ -239,16 +242,15 @@ class APIServer:
         self,
         stores: builder.Stores,
         authenticating: authentication.Authentication,
-        authorization: authorizer.Authorizer,
     ) -> Dispatcher:
         resources = scheme.builtin().resources
         paths, prefixes = self._paths()
         address = self._options.service_account_issuer
         paths.update(issuer.handlers(address, self._external_host(), authenticating.keys))
         dispatcher = Dispatcher(paths, prefixes)
-        review_kinds = reviews.Reviews(authorization, authenticating.tokens)
+        review_kinds = reviews.Reviews(self._authorization, authenticating.tokens)
         actions = _actions(stores, authenticating)
-        connections = self._connections(stores, authorization)
+        connections = self._connections(stores)
         for resource in resources:
             if resource.stored:
                 store = stores[resource.storage_prefix]
@@ -276,9 +278,7 @@ class APIServer:
             ),
         )
 
-    def _connections(
-        self, stores: builder.Stores, authorization: authorizer.Authorizer
-    ) -> Connections:
+    def _connections(self, stores: builder.Stores) -> Connections:
         options = self._options
         kubelet_tls = serving.client_context(
             options.kubelet_certificate_authority,
@@ -288,7 +288,7 @@ class APIServer:
         return Connections(
             locations=locations.Locations(stores, options.kubelet_preferred_address_types),
             relay=relay.Relay(kubelet_tls=kubelet_tls),
-            authorize=authorization,
+            authorize=self._authorization,
             chain=stores["pods"].admission,
         )
 
@@ -322,7 +322,7 @@ class APIServer:
             "shutdown": self._check_running,
         }
         for name, checks in (("livez", live), ("healthz", live), ("readyz", ready)):
-            found, single = health.handlers(name, checks)
+            found, single = health_pages.handlers(name, checks)
             paths.update(found)
             prefixes[f"/{name}/"] = single
         return paths, prefixes
