@@ -18,6 +18,7 @@ from pyk8s.node.kubelet import COMPONENT, Kubelet
 from pyk8s.node.nodes import NodeKeeper, NodeOptions
 from pyk8s.node.provisioner import Provisioner
 from pyk8s.node.simulated import SimulatedRuntime
+from pyk8s.node.tokens import Tokens
 from pyk8s.serving import certificate, http
 
 # Upstream's eventRecordQPS and eventBurst, for all nodes of the process together: what thousands
@@ -78,6 +79,7 @@ async def _run(
             client=client,
             auth=Auth(client),
             gauge=gauge,
+            tokens=Tokens(client),
             nodes=dict.fromkeys(options.names()),
         )
         runner = await http.serve(node_server.application(), listening, tls)

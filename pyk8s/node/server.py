@@ -23,9 +23,10 @@ from pyk8s.client import resources, rest
 from pyk8s.client.client import Client
 from pyk8s.node import environment, logs, stats, streams
 from pyk8s.node.auth import Auth
-from pyk8s.node.environment import Reference
+from pyk8s.node.environment import Source, Token
 from pyk8s.node.kubelet import Kubelet
 from pyk8s.node.runtime import Container
+from pyk8s.node.tokens import Tokens
 from pyk8s.serving.delegation import bearer_token
 
 # Refusals of upgrades have no colon in them: client-go would take them for YAML of a Status.
@@ -56,6 +57,7 @@ class NodeServer:
     client: Client
     auth: Auth
     gauge: stats.Gauge
+    tokens: Tokens
     nodes: Collection[str]
     now: Callable[[], float] = time.time
 
@@ -190,14 +192,21 @@ class NodeServer:
         needed = environment.references(container) | environment.volume_references(pod)
         sources = {each: await self._source(pod, each) for each in needed}
         known = {each: data for each, data in sources.items() if data is not None}
-        return streams.Place(pod, container, known), run
 
-    async def _source(self, pod: Object, wanted: Reference) -> dict[str, bytes] | None:
-        resource = _RESOURCES[wanted.kind]
+        def age() -> float:
+            return max(0.0, self.now() - run.started_at)
+
+        return streams.Place(pod, container, known, run.files, age), run
+
+    async def _source(self, pod: Object, wanted: Source) -> dict[str, bytes] | None:
         try:
+            if isinstance(wanted, Token):
+                return {environment.TOKEN: await self.tokens.get(pod, wanted)}
+            resource = _RESOURCES[wanted.kind]
             found = await self.client.get(resource, wanted.name, meta.namespace(pod))
         except errors.StatusError as error:
-            if error.reason != errors.NOT_FOUND:
+            # A server without a key signs no tokens.
+            if error.code not in (404, 501):
                 raise
             return None
         return environment.data_of({"kind": wanted.kind, **found})
@@ -209,7 +218,10 @@ class NodeServer:
             raise _Refused(400, "you must specify at least 1 of command")
 
         async def talk(terminal: streams.Terminal) -> int:
-            return await streams.execute(command, place, terminal)
+            try:
+                return await streams.execute(command, place, terminal)
+            finally:
+                self.kubelet.look_at(place.pod)
 
         return await self._over_websocket(request, talk)
 
@@ -226,6 +238,7 @@ class NodeServer:
 
         terminal = streams.Terminal(send=send, received=_nothing())
         code = await streams.execute(command, place, terminal)
+        self.kubelet.look_at(place.pod)
         if code:
             text = output.decode("utf-8", "replace")
             raise _Refused(500, f"command '{' '.join(command)}' exited with {code}: {text}")
