@@ -95,11 +95,34 @@ CLIENT_COMPONENTS: Mapping[str, ClientComponent] = {
         flags=lambda options, files: (
             f"--simulated={options.nodes}",
             f"--client-ca-file={files.ca_cert}",
+            f"--tls-cert-file={files.kubelet_cert}",
+            f"--tls-private-key-file={files.kubelet_key}",
             "--simulated-volumes",
         ),
         is_waited_for=True,
     ),
+    "metrics-server": ClientComponent(
+        flags=lambda options, files: (
+            f"--bind-address={_metrics_address(options)}",
+            f"--advertise-address={_metrics_address(options)}",
+            "--secure-port=0",
+            f"--tls-cert-file={files.metrics_server_cert}",
+            f"--tls-private-key-file={files.metrics_server_key}",
+            f"--kubelet-certificate-authority={files.ca_cert}",
+            "--kubelet-preferred-address-types=InternalIP,ExternalIP,Hostname",
+            "--kubelet-use-node-status-port",
+        ),
+        is_waited_for=True,
+    ),
 }
+
+
+def _metrics_address(options: UpOptions) -> str:
+    """Only the API servers here are to reach it, unless this one has an address of its own."""
+    unspecified = ("0.0.0.0", "::")
+    return "127.0.0.1" if options.bind_address in unspecified else options.bind_address
+
+
 BUILT = ("etcd", "apiserver", *CLIENT_COMPONENTS)
 
 
