@@ -151,6 +151,8 @@ _FLAGS = {
     "who may ask, and the cluster": (
         _Flag("--client-ca-file", "FILE", "CA of client certificates"),
         _Flag("--token-auth-file", "FILE", "CSV file of tokens: token,user,uid,groups"),
+        _Flag("--enable-bootstrap-token-auth", "BOOL", "take the tokens of new nodes",
+              flags.boolean),
         _Flag("--service-cluster-ip-range", "CIDR", "addresses of Services", flags.ip_range),
         _Flag("--service-node-port-range", "LOW-HIGH", "ports of Services of type NodePort",
               flags.port_range),
@@ -198,6 +200,9 @@ def _parser() -> argparse.ArgumentParser:
             name = flag.field or flag.name.removeprefix("--").replace("-", "_")
             default = defaults[name]
             shown = f" (default: {default})" if isinstance(default, str | int) and default else ""
+            more: dict[str, Any] = {}
+            if flag.type is flags.boolean:
+                more = {"nargs": "?", "const": True}
             group.add_argument(
                 flag.name,
                 *(["-v"] if flag.name == "--v" else []),
@@ -207,6 +212,7 @@ def _parser() -> argparse.ArgumentParser:
                 help=flag.text + shown,
                 default=argparse.SUPPRESS,
                 action="append" if name.endswith("_files") else "store",
+                **more,
             )
     return parser
 

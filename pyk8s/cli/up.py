@@ -78,6 +78,7 @@ CLIENT_COMPONENTS: Mapping[str, ClientComponent] = {
     "controller-manager": ClientComponent(
         flags=lambda options, files: (
             "--leader-elect=false",
+            "--controllers=*,bootstrap-signer-controller,token-cleaner-controller",
             f"--service-account-private-key-file={files.service_account_key}",
             f"--root-ca-file={files.ca_cert}",
             f"--cluster-signing-cert-file={files.ca_cert}",
@@ -328,6 +329,7 @@ class ControlPlane:
             "--tls-private-key-file": files.serving_key,
             "--client-ca-file": files.ca_cert,
             "--token-auth-file": self.options.token_auth_file,
+            "--enable-bootstrap-token-auth": "true",
             "--service-cluster-ip-range": DEFAULT_SERVICE_CLUSTER_IP_RANGE,
             "--service-account-key-file": files.service_account_public_key,
             "--service-account-signing-key-file": files.service_account_key,

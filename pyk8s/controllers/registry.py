@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pyk8s.controllers.bootstrap.cleaner import TokenCleaner
+from pyk8s.controllers.bootstrap.signer import BootstrapSigner
 from pyk8s.controllers.certificates.approving import ApprovingController
 from pyk8s.controllers.certificates.cleaner import RequestCleaner
 from pyk8s.controllers.certificates.signing import SigningController
@@ -61,6 +63,8 @@ CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
         ApprovingController,
         RequestCleaner,
         LegacyTokenCleaner,
+        BootstrapSigner,
+        TokenCleaner,
         ResourceQuotaController,
         EndpointsController,
         EndpointSliceController,
@@ -91,14 +95,17 @@ CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
     )
 }
 
+# `*` does not mean these. Upstream's ControllersDisabledByDefault.
+DISABLED_BY_DEFAULT = frozenset({BootstrapSigner.name, TokenCleaner.name})
+
 
 class UnknownController(ValueError):
     """A name on --controllers that there is not."""
 
 
 def selected(names: Sequence[str]) -> list[type[Controller[Any]]]:
-    """As upstream: `*` is all of them, `name` adds one, `-name` takes one away; the first
-    mention of a name counts. Raises UnknownController."""
+    """As upstream: `*` is all but those disabled by default, `name` adds one, `-name` takes one
+    away; the first mention of a name counts. Raises UnknownController."""
     for name in names:
         if name != "*" and name.removeprefix("-") not in CONTROLLERS:
             raise UnknownController(f"{name!r} is not in the list of known controllers")
@@ -111,4 +118,4 @@ def _wanted(controller: str, names: Sequence[str]) -> bool:
             return True
         if name == f"-{controller}":
             return False
-    return "*" in names
+    return "*" in names and controller not in DISABLED_BY_DEFAULT

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who may come in, put together from the flags: client certificates, static tokens, tokens of
-ServiceAccounts, those in Secrets among them; and the key that signs these.
+ServiceAccounts, those in Secrets among them, bootstrap tokens; and the key that signs the first.
 """
 
 from __future__ import annotations
@@ -10,7 +10,15 @@ from dataclasses import dataclass
 
 from pyk8s.apimachinery import errors, meta
 from pyk8s.apimachinery.gvk import Object
-from pyk8s.auth import authenticator, legacytoken, serviceaccount, tokenfile, user, x509
+from pyk8s.auth import (
+    authenticator,
+    bootstraptoken,
+    legacytoken,
+    serviceaccount,
+    tokenfile,
+    user,
+    x509,
+)
 from pyk8s.componenthelpers import tokensigning
 from pyk8s.registry.context import RequestContext
 from pyk8s.registry.store import Store
@@ -38,13 +46,16 @@ def build(options: APIServerOptions, stores: Mapping[str, Store]) -> Authenticat
     if options.token_auth_file:
         static = tokenfile.load(options.token_auth_file)
         known.append(authenticator.ForAudiences(static, audiences))
+    find = Finder(stores).find
     if keys:
-        find = Finder(stores).find
         known.append(
             serviceaccount.Authenticator([options.service_account_issuer], keys, audiences, find)
         )
         mark_used = MarkUsed(stores["secrets"])
         known.append(legacytoken.Authenticator(keys, audiences, find, mark_used))
+    if options.enable_bootstrap_token_auth:
+        bootstrap = bootstraptoken.Authenticator(find)
+        known.append(authenticator.ForAudiences(bootstrap, audiences))
     tokens = authenticator.Tokens(known, audiences)
     members: list[authenticator.Authenticator] = []
     if options.client_ca_file:

@@ -44,6 +44,7 @@ class APIServerOptions:
 
     client_ca_file: str = ""
     token_auth_file: str = ""
+    enable_bootstrap_token_auth: bool = False
 
     service_cluster_ip_range: str = DEFAULT_SERVICE_CLUSTER_IP_RANGE
     service_node_port_range: tuple[int, int] = (30000, 32767)
