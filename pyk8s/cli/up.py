@@ -23,11 +23,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pyk8s.cli import apiserver, data_dir, flags, kubeconfig, supervisor
+from pyk8s.cli import apiserver, data_dir, flags, kubeconfig, ranges, supervisor
 from pyk8s.cli.flags import UsageError
 from pyk8s.cli.supervisor import Component, GaveUp, Supervised, keep_running
 from pyk8s.server import certificates, etcd_process, listener
-from pyk8s.server.options import DEFAULT_SERVICE_CLUSTER_IP_RANGE
 
 PROGRAM = "pyk8s up"
 
@@ -62,6 +61,7 @@ class UpOptions:
     components: tuple[str, ...] = ()
     nodes: int = 1
     workers: int = 1
+    ranges: ranges.Ranges = field(default_factory=ranges.Ranges)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +83,7 @@ CLIENT_COMPONENTS: Mapping[str, ClientComponent] = {
             f"--root-ca-file={files.ca_cert}",
             f"--cluster-signing-cert-file={files.ca_cert}",
             f"--cluster-signing-key-file={files.ca_key}",
+            *options.ranges.controller_manager(),
         )
     ),
     "scheduler": ClientComponent(flags=lambda options, files: ("--leader-elect=false",)),
@@ -126,7 +127,7 @@ def parse(arguments: Sequence[str]) -> UpOptions:
     if token_file:
         _check_readable(token_file)
         values["token_auth_file"] = os.path.abspath(token_file)
-    return UpOptions(**values)
+    return UpOptions(ranges=ranges.take(values), **values)
 
 
 def _check_readable(path: str) -> None:
@@ -206,6 +207,7 @@ def _parser() -> flags.Parser:
         metavar="N",
         help="API server processes on the one port (default: 1)",
     )
+    ranges.add(parser)
     return parser  # fmt: skip
 
 
@@ -330,7 +332,7 @@ class ControlPlane:
             "--client-ca-file": files.ca_cert,
             "--token-auth-file": self.options.token_auth_file,
             "--enable-bootstrap-token-auth": "true",
-            "--service-cluster-ip-range": DEFAULT_SERVICE_CLUSTER_IP_RANGE,
+            "--service-cluster-ip-range": self.options.ranges.service_cluster_ip_range,
             "--service-account-key-file": files.service_account_public_key,
             "--service-account-signing-key-file": files.service_account_key,
             "--requestheader-client-ca-file": files.front_proxy_ca_cert,
@@ -386,7 +388,8 @@ class ControlPlane:
 
     def _names(self) -> tuple[str, ...]:
         address = self.options.bind_address
-        return certificates.serving_names(address, DEFAULT_SERVICE_CLUSTER_IP_RANGE)
+        service_range = self.options.ranges.service_cluster_ip_range
+        return certificates.serving_names(address, service_range)
 
     def _port(self) -> int:
         port: int = self.listeners[0].getsockname()[1]

@@ -31,6 +31,7 @@ from pyk8s.controllers.persistentvolume.controller import PersistentVolumeBinder
 from pyk8s.controllers.persistentvolume.ephemeral import EphemeralVolumeController
 from pyk8s.controllers.persistentvolume.expand import PersistentVolumeExpander
 from pyk8s.controllers.persistentvolume.protection import (
+    AttributesClassProtectionController,
     ClaimProtectionController,
     VolumeProtectionController,
 )
@@ -45,6 +46,7 @@ from pyk8s.controllers.serviceaccount.accounts import ServiceAccountController
 from pyk8s.controllers.serviceaccount.legacy_cleaner import LegacyTokenCleaner
 from pyk8s.controllers.serviceaccount.root_ca import RootCAPublisher
 from pyk8s.controllers.serviceaccount.tokens import TokenController
+from pyk8s.controllers.servicecidrs.controller import ServiceCIDRController
 from pyk8s.controllers.servicelb.controller import ServiceLBController
 from pyk8s.controllers.statefulset.controller import StatefulSetController
 from pyk8s.controllers.tainteviction.controller import TaintEvictionController
@@ -86,10 +88,12 @@ CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
         DisruptionController,
         NodeIPAMController,
         ServiceLBController,
+        ServiceCIDRController,
         PersistentVolumeBinder,
         PersistentVolumeExpander,
         ClaimProtectionController,
         VolumeProtectionController,
+        AttributesClassProtectionController,
         EphemeralVolumeController,
         GarbageCollector,
     )
