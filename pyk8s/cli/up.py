@@ -427,8 +427,10 @@ async def _is_ready(address: tuple[str, int], ca_file: Path) -> bool:
 
 def _unserved_plugins(components: Sequence[str]) -> tuple[str, ...]:
     """Those that put on what a component takes off again that does not run here: without
-    controllers no claim or volume could ever be removed."""
-    return () if "controller-manager" in components else ("StorageObjectInUseProtection",)
+    controllers no claim or volume could ever be removed, and no Node would take a Pod."""
+    if "controller-manager" in components:
+        return ()
+    return "StorageObjectInUseProtection", "TaintNodesByCondition"
 
 
 def _kubeconfig_path(options: UpOptions, directory: Path) -> Path:
