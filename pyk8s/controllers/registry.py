@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pyk8s.controllers.attachdetach.controller import AttachDetachController
 from pyk8s.controllers.clusterroleaggregation.controller import (
     ClusterRoleAggregationController,
 )
@@ -73,6 +74,7 @@ CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
         NodeIPAMController,
         ServiceLBController,
         PersistentVolumeBinder,
+        AttachDetachController,
         PersistentVolumeExpander,
         ClaimProtectionController,
         VolumeProtectionController,

@@ -14,6 +14,7 @@ import pyk8s
 from pyk8s.client import events, kubeconfig, process, rest
 from pyk8s.client.client import Client
 from pyk8s.node import certificate, server
+from pyk8s.node.attacher import Attacher
 from pyk8s.node.auth import Auth
 from pyk8s.node.kubelet import COMPONENT, Kubelet
 from pyk8s.node.nodes import NodeKeeper, NodeOptions
@@ -80,6 +81,7 @@ async def _run(
                 group.create_task(kubelet.run())
                 if options.simulated_volumes:
                     group.create_task(Provisioner(client).run())
+                    group.create_task(Attacher(client, keeper).run())
         finally:
             await runner.cleanup()
 
