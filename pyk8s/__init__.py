@@ -6,7 +6,7 @@ Two wings on one ground floor, one roof. The wings meet only over HTTP.
     roof          cli
     server wing   server > endpoints > registry > admission, auth > storage
     client wing   controllers, scheduler, node > client
-    ground floor  apis > apimachinery
+    ground floor  apis > componenthelpers, componentbase > apimachinery
 
 Imports point down (`>` reads "may import"); import-linter contracts in pyproject.toml hold the
 floors apart. Each package's docstring says what belongs in it and what does not.

@@ -9,6 +9,5 @@ and may only refuse. A plugin reads other objects through the registry it is giv
     interface   what a plugin sees, and the chain
     objects     what plugins know of other objects: the watch cache, decoded once
 
-Of those that are on by default upstream some are not built: `plugins` names all that are. So no
-Pod is given a ServiceAccount's token yet.
+Of those that are on by default upstream some are not built: `plugins` names all that are.
 """

@@ -12,7 +12,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from pyk8s.auth.serviceaccount import VerifyingKey
+from pyk8s.componenthelpers.tokensigning import VerifyingKey
 
 CONFIGURATION_PATH = "/.well-known/openid-configuration"
 JWKS_PATH = "/openid/v1/jwks"

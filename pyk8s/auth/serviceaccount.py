@@ -12,10 +12,8 @@ and apiserver's `authentication/serviceaccount`.
 from __future__ import annotations
 
 import base64
-import hashlib
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -23,7 +21,6 @@ from typing import Any
 import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from pyk8s.apimachinery import codec, times
 from pyk8s.apimachinery.gojson import quoted_string
@@ -31,9 +28,16 @@ from pyk8s.apimachinery.gvk import Object
 from pyk8s.auth.authenticator import TokenRejected, Vouched
 from pyk8s.auth.user import UserInfo
 from pyk8s.auth.x509 import CREDENTIAL_ID
+from pyk8s.componenthelpers.tokensigning import (
+    Claims,
+    PrivateKey,
+    PublicKey,
+    VerifyingKey,
+    user_name,
+    verifying_key,
+)
 
 GROUP = "system:serviceaccounts"
-USER_PREFIX = "system:serviceaccount:"
 
 _EXTRA = "authentication.kubernetes.io/"
 
@@ -44,12 +48,8 @@ _LEEWAY_SECONDS = 60
 # As many as there may be tokens in use at a time; one more costs a signature per request.
 _TOKENS_REMEMBERED_MAX = 4096
 
-_CURVES = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
-
-PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
-PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
-
-Claims = Mapping[str, Any]
+# What the private claims are found under.
+_PRIVATE_CLAIMS = "kubernetes.io"
 
 # (resource, namespace, name, uid) -> the object as it is; one of another uid when that is the
 # one there is; None without one.
@@ -58,29 +58,6 @@ Find = Callable[[str, str, str, str], Awaitable[Object | None]]
 
 class KeyFileError(Exception):
     """A key file cannot be used; one line for the operator."""
-
-
-@dataclass(frozen=True, slots=True)
-class VerifyingKey:
-    key_id: str
-    algorithm: str
-    key: PublicKey
-
-
-def verifying_key(key: PublicKey) -> VerifyingKey:
-    """Raises ValueError for a curve that no signature algorithm of JOSE goes with."""
-    if isinstance(key, rsa.RSAPublicKey):
-        algorithm = "RS256"
-    elif key.curve.name in _CURVES:
-        algorithm = _CURVES[key.curve.name]
-    else:
-        raise ValueError("unknown private key curve, must be 256, 384, or 521")
-    der = key.public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
-    digest = hashlib.sha256(der).digest()
-    key_id = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-    return VerifyingKey(key_id, algorithm, key)
 
 
 def load_verifying_keys(path: str) -> list[VerifyingKey]:
@@ -133,23 +110,35 @@ def _public(block: bytes) -> PublicKey:
     raise ValueError("it is neither RSA nor ECDSA")
 
 
-class Issuer:
-    """Signs tokens in one issuer's name."""
+class Signatures:
+    """Reads tokens that one of the keys has signed; a signature that holds is checked once."""
 
-    def __init__(self, issuer: str, key: PrivateKey) -> None:
-        """Raises ValueError for a curve that cannot sign."""
-        self._issuer = issuer
-        self._key = key
-        self._verifying = verifying_key(key.public_key())
+    def __init__(self, keys: Sequence[VerifyingKey]) -> None:
+        self._keys = tuple(keys)
+        self._verified = lru_cache(maxsize=_TOKENS_REMEMBERED_MAX)(self._verify)
 
-    def sign(self, claims: Claims) -> str:
-        payload = dict(sorted({**claims, "iss": self._issuer}.items()))
-        headers = {"kid": self._verifying.key_id, "typ": None}
-        return jwt.encode(payload, self._key, self._verifying.algorithm, headers=headers)
+    def claims(self, token: str, wanted: str, kind: type = str) -> Claims:
+        """Those of a token whose signature holds and that has the one that is wanted, of this
+        type. Raises TokenRejected, which the cache does not keep."""
+        return self._verified(token, wanted, kind)
 
-
-def user_name(namespace: str, name: str) -> str:
-    return f"{USER_PREFIX}{namespace}:{name}"
+    def _verify(self, token: str, wanted: str, kind: type) -> Claims:
+        try:
+            key_id = jwt.get_unverified_header(token).get("kid")
+        except jwt.InvalidTokenError as error:
+            raise TokenRejected(str(error)) from error
+        keys = [key for key in self._keys if not key_id or key.key_id == key_id]
+        for key in keys:
+            try:
+                claims: Claims = jwt.decode(
+                    token, key.key, algorithms=[key.algorithm], options=_SIGNATURE_ALONE
+                )
+            except jwt.InvalidTokenError:
+                continue
+            if isinstance(claims.get(wanted), kind):
+                return claims
+        why = "no keys found" if not keys else "square/go-jose: error in cryptographic primitive"
+        raise TokenRejected(f"invalid signature, {why}")
 
 
 class Authenticator:
@@ -165,15 +154,14 @@ class Authenticator:
         find: Find,
     ) -> None:
         self._issuers = frozenset(issuers)
-        self._keys = tuple(keys)
+        self._signatures = Signatures(keys)
         self._audiences = tuple(audiences)
         self._find = find
-        self._verified = lru_cache(maxsize=_TOKENS_REMEMBERED_MAX)(self._verify)
 
     async def vouch(self, token: str, audiences: Sequence[str]) -> Vouched | None:
-        if _unverified_issuer(token) not in self._issuers:
+        if unverified_issuer(token) not in self._issuers:
             return None
-        claims = self._verified(token)
+        claims = self._signatures.claims(token, _PRIVATE_CLAIMS, dict)
         good_for = claims.get("aud") or self._audiences
         if isinstance(good_for, str):
             good_for = [good_for]
@@ -189,29 +177,9 @@ class Authenticator:
         await self._check_objects(claims, now - _LEEWAY_SECONDS)
         return Vouched(_user(claims), common)
 
-    def _verify(self, token: str) -> Claims:
-        """The claims of a token whose signature holds. Raises TokenRejected, which the cache
-        does not keep."""
-        try:
-            key_id = jwt.get_unverified_header(token).get("kid")
-        except jwt.InvalidTokenError as error:
-            raise TokenRejected(str(error)) from error
-        keys = [key for key in self._keys if not key_id or key.key_id == key_id]
-        for key in keys:
-            try:
-                claims: Claims = jwt.decode(
-                    token, key.key, algorithms=[key.algorithm], options=_SIGNATURE_ALONE
-                )
-            except jwt.InvalidTokenError:
-                continue
-            if isinstance(claims.get("kubernetes.io"), dict):
-                return claims
-        why = "no keys found" if not keys else "square/go-jose: error in cryptographic primitive"
-        raise TokenRejected(f"invalid signature, {why}")
-
     async def _check_objects(self, claims: Claims, deleted_before: float) -> None:
         """Raises TokenRejected when what the token is bound to is not there any more."""
-        bound = claims["kubernetes.io"]
+        bound = claims[_PRIVATE_CLAIMS]
         namespace = bound.get("namespace") or ""
         account = bound.get("serviceaccount") or {}
         name, uid = account.get("name") or "", account.get("uid") or ""
@@ -256,7 +224,7 @@ _SIGNATURE_ALONE: Any = {
 }
 
 
-def _unverified_issuer(token: str) -> str:
+def unverified_issuer(token: str) -> str:
     """The issuer a token claims, "" for what is no token at all."""
     parts = token.split(".")
     if len(parts) != 3:
@@ -290,7 +258,7 @@ def _deleted(obj: Object, before: float) -> bool:
 
 
 def _user(claims: Claims) -> UserInfo:
-    bound = claims["kubernetes.io"]
+    bound = claims[_PRIVATE_CLAIMS]
     namespace, account = bound["namespace"], bound["serviceaccount"]
     extra: dict[str, tuple[str, ...]] = {}
     if claims.get("jti"):

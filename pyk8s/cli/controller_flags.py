@@ -61,6 +61,20 @@ _FLAGS: tuple[tuple[str, Callable[[str], Any], str, str], ...] = (
     ("mirroring-max-endpoints-per-subset", flags.positive, "N", "mirrored of custom Endpoints"),
     ("service-load-balancer-range", flags.ip_range, "CIDRS",
      "addresses for Services of type LoadBalancer; without it they stay pending"),
+    ("service-account-private-key-file", str, "FILE", "signs the tokens that Secrets hold"),
+    ("root-ca-file", str, "FILE", "CA that is put beside them, and into every namespace"),
+    ("cluster-signing-cert-file", str, "FILE", "CA that signs certificate requests"),
+    ("cluster-signing-key-file", str, "FILE", "its key"),
+    *(
+        (f"cluster-signing-{signer}-{part}-file", str, "FILE", f"{what} of {signer} alone")
+        for signer in ("kubelet-serving", "kubelet-client", "kube-apiserver-client",
+                       "legacy-unknown")
+        for part, what in (("cert", "the CA"), ("key", "the CA's key"))
+    ),
+    ("cluster-signing-duration", _seconds, "DURATION",
+     "how long a certificate is valid that asks for no less"),
+    ("legacy-service-account-token-clean-up-period", _seconds, "DURATION",
+     "after how long without use such a token goes"),
     ("horizontal-pod-autoscaler-sync-period", _seconds, "DURATION",
      "how often a workload is looked at"),
     ("horizontal-pod-autoscaler-downscale-stabilization", _seconds, "DURATION",
@@ -92,14 +106,23 @@ def add(parser: argparse.ArgumentParser) -> None:
 def take(values: dict[str, Any]) -> Options:
     """The settings among the parsed values, which are taken away. Raises UsageError for flags
     that do not fit each other."""
+    from pyk8s.controllers.certificates import signing
+    from pyk8s.controllers.certificates.authority import CannotSign
     from pyk8s.controllers.nodeipam.pools import pools
     from pyk8s.controllers.options import Options
+    from pyk8s.controllers.serviceaccount import tokens
 
     named = [field.name for field in fields(Options) if field.name in values]
     options = Options(**{name: values.pop(name) for name in named})
-    if options.allocate_node_cidrs:
-        try:
+    try:
+        if options.allocate_node_cidrs:
             pools(options)
-        except ValueError as error:
-            raise flags.UsageError(str(error)) from None
+        if options.service_account_private_key_file:
+            tokens.issuer(options)
+        tokens.root_ca(options)
+        signing.check(options)
+    except (ValueError, CannotSign) as error:
+        raise flags.UsageError(str(error)) from None
+    except OSError as error:
+        raise flags.UsageError(f"cannot read {error.filename}: {error.strerror}") from None
     return options

@@ -75,7 +75,15 @@ class ClientComponent:
 
 CLIENT_COMPONENTS: Mapping[str, ClientComponent] = {
     # Only one runs here; a Lease left by a killed one would have to run out first.
-    "controller-manager": ClientComponent(flags=lambda options, files: ("--leader-elect=false",)),
+    "controller-manager": ClientComponent(
+        flags=lambda options, files: (
+            "--leader-elect=false",
+            f"--service-account-private-key-file={files.service_account_key}",
+            f"--root-ca-file={files.ca_cert}",
+            f"--cluster-signing-cert-file={files.ca_cert}",
+            f"--cluster-signing-key-file={files.ca_key}",
+        )
+    ),
     "scheduler": ClientComponent(flags=lambda options, files: ("--leader-elect=false",)),
     "node": ClientComponent(
         flags=lambda options, files: (
@@ -323,6 +331,14 @@ class ControlPlane:
             "--service-cluster-ip-range": DEFAULT_SERVICE_CLUSTER_IP_RANGE,
             "--service-account-key-file": files.service_account_public_key,
             "--service-account-signing-key-file": files.service_account_key,
+            "--requestheader-client-ca-file": files.front_proxy_ca_cert,
+            "--requestheader-allowed-names": certificates.FRONT_PROXY_CLIENT,
+            "--requestheader-username-headers": "X-Remote-User",
+            "--requestheader-uid-headers": "X-Remote-Uid",
+            "--requestheader-group-headers": "X-Remote-Group",
+            "--requestheader-extra-headers-prefix": "X-Remote-Extra-",
+            "--proxy-client-cert-file": files.front_proxy_client_cert,
+            "--proxy-client-key-file": files.front_proxy_client_key,
             "--kubelet-client-certificate": files.kubelet_client_cert,
             "--kubelet-client-key": files.kubelet_client_key,
             # Names of simulated nodes are in no DNS.
@@ -426,11 +442,12 @@ async def _is_ready(address: tuple[str, int], ca_file: Path) -> bool:
 
 
 def _unserved_plugins(components: Sequence[str]) -> tuple[str, ...]:
-    """Those that put on what a component takes off again that does not run here: without
-    controllers no claim or volume could ever be removed, and no Node would take a Pod."""
+    """Those that rest on a component that does not run here: without controllers no claim or
+    volume could ever be removed, no namespace would have the ServiceAccount `default`, and no Node
+    would take a Pod."""
     if "controller-manager" in components:
         return ()
-    return "StorageObjectInUseProtection", "TaintNodesByCondition"
+    return ("ServiceAccount", "StorageObjectInUseProtection", "TaintNodesByCondition")
 
 
 def _kubeconfig_path(options: UpOptions, directory: Path) -> Path:

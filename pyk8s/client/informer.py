@@ -22,6 +22,7 @@ from pyk8s.client.client import Client
 from pyk8s.client.lister import Lister
 from pyk8s.client.reflector import ListWatcher, Reflector, ResourceListWatcher
 from pyk8s.client.store import NAMESPACE_INDEX, Indexer, IndexFunction, Key, by_namespace
+from pyk8s.componentbase.health import NotHealthy
 
 _log = logging.getLogger(__name__)
 
@@ -303,6 +304,14 @@ class SharedInformers:
         self._informers.pop(resource, None)
         if (task := self._tasks.pop(resource, None)) is not None:
             task.cancel()
+
+    async def check(self) -> None:
+        """A health check: raises NotHealthy until all that have been asked for are synced."""
+        missing = [
+            informer.name for informer in self._informers.values() if not informer.has_synced
+        ]
+        if missing:
+            raise NotHealthy(f"{len(missing)} informers not started yet: {missing}")
 
     async def wait_until_synced(self) -> None:
         """All that have been asked for so far."""

@@ -16,7 +16,7 @@ import ssl
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +57,28 @@ class ClientConfig:
     tls: ssl.SSLContext | None = None
     tls_server_name: str = ""
     ca: bytes = b""
+    certificate: bytes = b""
+    key: bytes = field(default=b"", repr=False)
     credentials: Credentials = field(default_factory=Credentials)
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+def for_kubelets(
+    config: ClientConfig,
+    *,
+    ca: bytes = b"",
+    pair: tuple[bytes, bytes] | None = None,
+    insecure: bool = False,
+) -> ClientConfig:
+    """The same somebody towards kubelets: their certificates are signed by `ca` instead of the
+    server's authority, or by anyone; `pair` is another client certificate with its key. Raises
+    KubeconfigError."""
+    certificate, key = pair or (config.certificate, config.key)
+    tls = _context(ca or config.ca, certificate, key)
+    if insecure:
+        tls.check_hostname = False
+        tls.verify_mode = ssl.CERT_NONE
+    return replace(config, tls=tls, tls_server_name="", ca=ca or config.ca)
 
 
 def load(path: str = "", context: str = "") -> ClientConfig:
@@ -110,9 +130,10 @@ def from_document(document: Mapping[str, Any], context: str = "") -> ClientConfi
     if not server:
         raise KubeconfigError(f"cluster {chosen['cluster']!r} names no server")
     ca = _content(cluster, "certificate-authority")
+    certificate, key = _content(user, "client-certificate"), _content(user, "client-key")
     tls = None
     if not server.startswith("http://"):
-        tls = _context(ca, _content(user, "client-certificate"), _content(user, "client-key"))
+        tls = _context(ca, certificate, key)
         if cluster.get("insecure-skip-tls-verify"):
             tls.check_hostname = False
             tls.verify_mode = ssl.CERT_NONE
@@ -122,6 +143,8 @@ def from_document(document: Mapping[str, Any], context: str = "") -> ClientConfi
         tls=tls,
         tls_server_name=cluster.get("tls-server-name") or "",
         ca=ca,
+        certificate=certificate,
+        key=key,
         credentials=_credentials(user),
         headers=_impersonation(user),
     )

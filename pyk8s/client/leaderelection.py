@@ -24,10 +24,13 @@ from pyk8s.apimachinery import errors, times
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.client import resources, rest
 from pyk8s.client.client import Client
+from pyk8s.componentbase.health import NotHealthy
 
 _log = logging.getLogger(__name__)
 
 _JITTER = 1.2
+# Upstream's: how much longer than its Lease a leader's loop may be stuck and count as healthy.
+_HEALTH_SECONDS_TOLERATED = 20.0
 # What may go wrong with one attempt and be well with the next.
 _PASSING = (errors.StatusError, rest.ServerUnreachable, TimeoutError)
 
@@ -75,6 +78,14 @@ class LeaderElector:
     @property
     def is_leader(self) -> bool:
         return self.leader == self._options.identity
+
+    async def check(self) -> None:
+        """A health check: raises NotHealthy for a leader that neither renews nor resigns."""
+        options = self._options
+        seen_seconds = asyncio.get_running_loop().time() - self._observed_at
+        tolerated_seconds = options.lease_duration_seconds + _HEALTH_SECONDS_TOLERATED
+        if self.is_leader and seen_seconds > tolerated_seconds:
+            raise NotHealthy(f"failed election to renew leadership on lease {options.name}")
 
     async def run(self, lead: Callable[[], Awaitable[None]]) -> None:
         """Wait until this one leads, then run `lead` for as long as it does. Returns when `lead`

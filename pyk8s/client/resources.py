@@ -39,6 +39,9 @@ HORIZONTAL_POD_AUTOSCALERS = GroupVersionResource("autoscaling", "v2", "horizont
 CRON_JOBS = GroupVersionResource("batch", "v1", "cronjobs")
 JOBS = GroupVersionResource("batch", "v1", "jobs")
 
+CERTIFICATE_SIGNING_REQUESTS = GroupVersionResource(
+    "certificates.k8s.io", "v1", "certificatesigningrequests"
+)
 ENDPOINT_SLICES = GroupVersionResource("discovery.k8s.io", "v1", "endpointslices")
 LEASES = GroupVersionResource("coordination.k8s.io", "v1", "leases")
 CSI_DRIVERS = GroupVersionResource("storage.k8s.io", "v1", "csidrivers")

@@ -10,9 +10,11 @@ Status the server sent or one made of the HTTP answer.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeVar
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -20,6 +22,7 @@ import pyk8s
 from pyk8s.apimachinery import codec, errors
 from pyk8s.client import backoff
 from pyk8s.client.kubeconfig import ClientConfig
+from pyk8s.client.requestmetrics import RequestMetrics
 
 JSON = "application/json"
 
@@ -101,10 +104,15 @@ class _Refused(Exception):
 
 
 class _Pool(NamedTuple):
-    """Connections, and how many requests may use them at a time."""
+    """Connections, how many requests may use them at a time, and what these count."""
 
     session: aiohttp.ClientSession
     slots: asyncio.Semaphore
+    metrics: RequestMetrics
+
+
+def _new_pool(config: ClientConfig) -> _Pool:
+    return _Pool(_new_session(config), asyncio.Semaphore(_REQUESTS_AT_ONCE), RequestMetrics())
 
 
 class RESTClient:
@@ -124,9 +132,10 @@ class RESTClient:
         pool: _Pool | None = None,
     ) -> None:
         self.config = config
+        self._host = urlsplit(config.server).netloc
         self._limiter = backoff.TokenBucket(qps, burst)
         self.user_agent = user_agent or f"pyk8s/{pyk8s.__version__}"
-        self._pool = pool or _Pool(_new_session(config), asyncio.Semaphore(_REQUESTS_AT_ONCE))
+        self._pool = pool or _new_pool(config)
         self._owns_pool = pool is None
 
     def named(self, user_agent: str, *, qps: float, burst: int) -> RESTClient:
@@ -134,13 +143,28 @@ class RESTClient:
         needs no closing, and ends with this one."""
         return RESTClient(self.config, user_agent=user_agent, qps=qps, burst=burst, pool=self._pool)
 
+    @property
+    def metrics(self) -> RequestMetrics:
+        """Of this client and all that share its connections."""
+        return self._pool.metrics
+
+    def to(self, server: str) -> RESTClient:
+        """The same client of another server, such as a kubelet, that this one's credentials are
+        meant for as well. It needs no closing, and ends with this one."""
+        config = replace(self.config, server=server)
+        return RESTClient(config, user_agent=self.user_agent, qps=0, pool=self._pool)
+
     async def close(self) -> None:
         if self._owns_pool:
             await self._pool.session.close()
 
     async def request(self, request: Request) -> bytes:
         """The body of a success. Raises StatusError, ServerUnreachable or KubeconfigError."""
-        return await self._retried(request, self._whole)
+        began = time.monotonic()
+        try:
+            return await self._retried(request, self._whole)
+        finally:
+            self.metrics.took(self._labels(request), time.monotonic() - began)
 
     async def stream(self, request: Request) -> Stream:
         """The headers of a success are here, the body follows. Raises as `request` does."""
@@ -157,18 +181,20 @@ class RESTClient:
     async def _retried(self, request: Request, send: Callable[[Request], Awaitable[R]]) -> R:
         for attempt in range(RETRIES_MAX + 1):
             last = attempt == RETRIES_MAX
-            await self._limiter.wait()
+            await self._in_budget(request)
             try:
                 return await send(request)
             except _Refused as refused:
                 if refused.retry_after_seconds is None or last:
                     raise refused.failure from None
                 delay: float = refused.retry_after_seconds
+                code: int | None = refused.failure.code
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
                 if last or not _may_send_again(request, error):
                     text = f"{request.method} {request.path}: {error!r}"
                     raise ServerUnreachable(text) from error
-                delay = _LOST_CONNECTION_RETRY_SECONDS
+                delay, code = _LOST_CONNECTION_RETRY_SECONDS, None
+            self.metrics.retried(code, self._labels(request))
             await asyncio.sleep(delay)
         raise AssertionError("the last attempt returns or raises")
 
@@ -178,7 +204,26 @@ class RESTClient:
             headers["Content-Type"] = request.content_type
         if authorization := self.config.credentials.header():
             headers["Authorization"] = authorization
-        response = await self._pool.session.request(
+        try:
+            response = await self._send(request, headers)
+        except (aiohttp.ClientError, OSError, TimeoutError):
+            self.metrics.sent(None, self._labels(request))
+            raise
+        self.metrics.sent(response.status, self._labels(request))
+        if response.status < 300:
+            return response
+        raise _Refused(await _failure(response), _retry_after_seconds(response))
+
+    async def _in_budget(self, request: Request) -> None:
+        began = time.monotonic()
+        await self._limiter.wait()
+        self.metrics.waited(self._labels(request), time.monotonic() - began)
+
+    def _labels(self, request: Request) -> tuple[str, str]:
+        return request.method, self._host
+
+    async def _send(self, request: Request, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
+        return await self._pool.session.request(
             request.method,
             self.config.server + request.path,
             params={key: value for key, value in request.query.items() if value},
@@ -190,9 +235,6 @@ class RESTClient:
             server_hostname=self.config.tls_server_name or None,
             allow_redirects=False,
         )
-        if response.status < 300:
-            return response
-        raise _Refused(await _failure(response), _retry_after_seconds(response))
 
 
 def _may_send_again(request: Request, error: Exception) -> bool:

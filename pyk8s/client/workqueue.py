@@ -12,12 +12,14 @@ Its length is bounded by the number of different keys.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
-from collections.abc import Hashable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from pyk8s.client import backoff
+from pyk8s.componentbase.metrics import Distribution, exponential
 
 K = TypeVar("K", bound=Hashable)
 
@@ -26,12 +28,19 @@ class ShutDown(Exception):
     """The queue is shut down and empty: the worker goes home."""
 
 
+# Upstream's buckets for both: 1 µs to 1000 s.
+_SECONDS = exponential(1e-6, 10, 10)
+
+
 @dataclass(slots=True)
 class Statistics:
-    """Totals since the queue was made."""
+    """Totals since the queue was made. `retries` counts every delayed add, as upstream does;
+    `queued_seconds` is from add to get, `worked_seconds` from get to done."""
 
     adds: int = 0
     retries: int = 0
+    queued_seconds: Distribution = field(default_factory=lambda: Distribution(_SECONDS))
+    worked_seconds: Distribution = field(default_factory=lambda: Distribution(_SECONDS))
 
 
 class WorkQueue(Generic[K]):
@@ -48,13 +57,20 @@ class WorkQueue(Generic[K]):
     Not thread-safe: everything happens on one event loop.
     """
 
-    def __init__(self, name: str = "", limiter: backoff.RateLimiter | None = None) -> None:
+    def __init__(
+        self,
+        name: str = "",
+        limiter: backoff.RateLimiter | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.name = name
+        self._clock = clock
         self.statistics = Statistics()
         self._limiter = limiter or backoff.DefaultControllerLimiter()
         self._queue: deque[K] = deque()
-        self._dirty: set[K] = set()
-        self._processing: set[K] = set()
+        # With the moments at which they came here, for the statistics.
+        self._dirty: dict[K, float] = {}
+        self._processing: dict[K, float] = {}
         # With its moment, for a loop's handle does not always know it: uvloop makes a plain one of
         # a delay below its resolution.
         self._timers: dict[K, tuple[float, asyncio.Handle]] = {}
@@ -67,6 +83,17 @@ class WorkQueue(Generic[K]):
         return len(self._queue)
 
     @property
+    def depth(self) -> int:
+        """How many keys need a look: those that wait, and those that were added again while they
+        are with a worker."""
+        return len(self._dirty)
+
+    def running_seconds(self) -> list[float]:
+        """How long each key that is with a worker has been there."""
+        now = self._clock()
+        return [now - since for since in self._processing.values()]
+
+    @property
     def is_shutting_down(self) -> bool:
         return self._shutting_down
 
@@ -76,7 +103,7 @@ class WorkQueue(Generic[K]):
         if self._shutting_down or key in self._dirty:
             return
         self.statistics.adds += 1
-        self._dirty.add(key)
+        self._dirty[key] = self._clock()
         if key not in self._processing:
             self._append(key)
 
@@ -84,6 +111,7 @@ class WorkQueue(Generic[K]):
         """Add the key once this time has passed; at once for none."""
         if self._shutting_down:
             return
+        self.statistics.retries += 1
         if seconds <= 0:
             self.add(key)
             return
@@ -98,7 +126,6 @@ class WorkQueue(Generic[K]):
 
     def add_rate_limited(self, key: K) -> None:
         """Add the key when the limiter says so; counts one more failure of it."""
-        self.statistics.retries += 1
         self.add_after(key, self._limiter.delay_seconds(key))
 
     def forget(self, key: K) -> None:
@@ -125,8 +152,9 @@ class WorkQueue(Generic[K]):
                 raise ShutDown
             await self._wait()
         key = self._queue.popleft()
-        self._processing.add(key)
-        self._dirty.discard(key)
+        now = self._clock()
+        self._processing[key] = now
+        self.statistics.queued_seconds.observe(now - self._dirty.pop(key))
         return key
 
     async def _wait(self) -> None:
@@ -145,7 +173,9 @@ class WorkQueue(Generic[K]):
 
     def done(self, key: K) -> None:
         """The caller of get is finished with the key, well or not."""
-        self._processing.discard(key)
+        since = self._processing.pop(key, None)
+        if since is not None:
+            self.statistics.worked_seconds.observe(self._clock() - since)
         if key in self._dirty:
             self._append(key)
         elif not self._processing and not self._queue:

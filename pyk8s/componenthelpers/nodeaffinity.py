@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pyk8s.apimachinery import labels
+from pyk8s.apimachinery.gojson import quoted_string
 from pyk8s.apimachinery.gvk import Object
 
 Labels = Mapping[str, str]
@@ -133,7 +134,7 @@ def expressions_selector(expressions: Iterable[Mapping[str, Any]]) -> labels.Sel
         operator = _OPERATORS.get(written)
         try:
             if operator is None:
-                raise ValueError(f"operator: Unsupported value: {written!r}")
+                raise ValueError(f"operator: Unsupported value: {quoted_string(written)}")
             key, values = expression.get("key", ""), expression.get("values") or ()
             requirements.append(labels.requirement(key, operator, values))
         except ValueError as fault:
@@ -159,7 +160,9 @@ def _compile_field(index: int, expression: Mapping[str, Any]) -> Callable[[str],
     operator: str = expression.get("operator", "")
     values: Sequence[str] = expression.get("values") or ()
     if operator not in ("In", "NotIn"):
-        raise ValueError(f"matchFields[{index}].operator: Unsupported value: {operator!r}")
+        raise ValueError(
+            f"matchFields[{index}].operator: Unsupported value: {quoted_string(operator)}"
+        )
     if len(values) != 1:
         raise ValueError(f"matchFields[{index}].values: must have one element")
     # A field no node has reads as the empty string.

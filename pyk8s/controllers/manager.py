@@ -9,19 +9,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyk8s
 from pyk8s.client import events, kubeconfig, leaderelection, process, rest
+from pyk8s.client import metrics as client_metrics
 from pyk8s.client.client import Client
 from pyk8s.client.informer import SharedInformers
-from pyk8s.controllers import health, registry
-from pyk8s.controllers.controller import Context, Controller
+from pyk8s.componentbase import health, serving
+from pyk8s.componentbase.metrics import Family, Sample
+from pyk8s.controllers import registry
+from pyk8s.controllers.controller import Context, Controller, Statistics
 from pyk8s.controllers.options import Options
+from pyk8s.controllers.serviceaccount import tokens
+from pyk8s.serving import component
+from pyk8s.serving.component import SecureServing
 
 _log = logging.getLogger(__name__)
+
+COMPONENT = "kube-controller-manager"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +43,7 @@ class ManagerOptions:
     leader_elect: bool = True
     kube_api_qps: float = 500.0
     kube_api_burst: int = 1000
-    bind_address: str = "127.0.0.1"
-    port: int = 0
+    serving: SecureServing = field(default_factory=SecureServing)
     settings: Options = field(default_factory=Options)
 
 
@@ -50,21 +57,31 @@ class Manager:
         self._controllers: list[Controller[Any]] = []
         self._recorders: list[events.EventRecorder] = []
         self._leads = False
+        self._live: dict[str, health.Check] = {}
+        self._ready: dict[str, health.Check] = {}
+        self._elector = self._new_elector() if options.leader_elect else None
+        if self._elector is not None:
+            self._check("leaderElection", self._elector.check)
+        else:
+            self._check("ping", health.ping)
+
+    def _check(self, name: str, check: health.Check) -> None:
+        self._live[name] = self._ready[name] = check
 
     async def run(self) -> None:
         """Raises LeadershipLost, UnknownController, and OSError for a taken health port."""
         kinds = registry.selected(self._options.controllers)
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(self._rest.close)
-            if self._options.port:
+            if self._options.serving.secure_port:
                 await stack.enter_async_context(await self._serve_health())
-            if self._options.leader_elect:
-                await self._elector().run(lambda: self._lead(kinds))
+            if self._elector is not None:
+                await self._elector.run(lambda: self._lead(kinds))
             else:
                 await self._lead(kinds)
 
-    def _elector(self) -> leaderelection.LeaderElector:
-        options = leaderelection.of_component("kube-controller-manager")
+    def _new_elector(self) -> leaderelection.LeaderElector:
+        options = leaderelection.of_component(COMPONENT)
         return leaderelection.LeaderElector(self._client("leader-election"), options)
 
     async def _lead(self, kinds: Sequence[type[Controller[Any]]]) -> None:
@@ -73,6 +90,9 @@ class Manager:
         settings = self._options.settings
         wanted = [kind for kind in kinds if kind.is_wanted(settings)]
         self._controllers = [self._make(kind, informers) for kind in wanted]
+        self._ready["informer-sync"] = informers.check
+        # A controller whose task ends ends the process, so one that is there works.
+        self._live.update({controller.name: health.ping for controller in self._controllers})
         try:
             async with asyncio.TaskGroup() as group:
                 for recorder in self._recorders:
@@ -92,7 +112,7 @@ class Manager:
                 client=client,
                 informers=informers,
                 recorder=recorder,
-                ca=self._config.ca,
+                ca=tokens.root_ca(self._options.settings) or self._config.ca,
                 options=self._options.settings,
             )
         )
@@ -102,34 +122,42 @@ class Manager:
         qps, burst = self._options.kube_api_qps, self._options.kube_api_burst
         return Client(self._rest.named(agent, qps=qps, burst=burst))
 
-    # --- health
+    # --- health and metrics
 
     async def _serve_health(self) -> asyncio.Server:
-        pages: dict[str, Callable[[], str]] = {
-            path: lambda: "ok" for path in ("/healthz", "/livez", "/readyz")
-        }
-        pages["/metrics"] = self._metrics
-        return await health.serve(self._options.bind_address, self._options.port, pages)
+        # Here, for who serves no metrics need not load what tells them.
+        from pyk8s.componentbase.exposition import Registry
 
-    def _metrics(self) -> str:
-        """Prometheus text, with upstream's names where it has them."""
-        lines = [
-            "# TYPE leader_election_master_status gauge",
-            f'leader_election_master_status{{name="kube-controller-manager"}} {int(self._leads)}',
-        ]
-        for name, kind, value in _METRICS:
-            lines.append(f"# TYPE {name} {kind}")
-            for controller in self._controllers:
-                lines.append(f'{name}{{name="{controller.name}"}} {value(controller)}')
-        return "\n".join(lines) + "\n"
+        registry = Registry(
+            self._rest.metrics.collect,
+            client_metrics.of_queues(lambda: [c.queue for c in self._controllers]),
+            self._reconciles,
+        )
+        if self._options.leader_elect:
+            registry.register(client_metrics.of_election(COMPONENT, lambda: self._leads))
+        pages = serving.Pages(metrics=registry, live=self._live, ready=self._ready)
+        client = self._client("delegated-auth")
+        return await component.serve(self._options.serving, client, pages.answer)
+
+    def _reconciles(self) -> Iterator[Family]:
+        """How often each controller reconciled, and how often it could not, for another reason
+        than that the world had moved on."""
+        for name, text, value in _RECONCILES:
+            samples = [Sample((c.name,), value(c.statistics)) for c in self._controllers]
+            yield Family(name, "counter", text, ("name",), samples)
 
 
-_METRICS: tuple[tuple[str, str, Callable[[Controller[Any]], int]], ...] = (
-    ("workqueue_depth", "gauge", lambda c: len(c.queue)),
-    ("workqueue_adds_total", "counter", lambda c: c.queue.statistics.adds),
-    ("workqueue_retries_total", "counter", lambda c: c.queue.statistics.retries),
-    ("controller_reconciles_total", "counter", lambda c: c.statistics.reconciled),
-    ("controller_reconcile_errors_total", "counter", lambda c: c.statistics.failed),
+_RECONCILES: tuple[tuple[str, str, Callable[[Statistics], float]], ...] = (
+    (
+        "controller_reconciles_total",
+        "Total number of reconciliations per controller",
+        lambda statistics: statistics.reconciled,
+    ),
+    (
+        "controller_reconcile_errors_total",
+        "Total number of reconciliation errors per controller",
+        lambda statistics: statistics.failed,
+    ),
 )
 
 

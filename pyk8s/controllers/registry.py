@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pyk8s.controllers.attachdetach.controller import AttachDetachController
+from pyk8s.controllers.certificates.approving import ApprovingController
+from pyk8s.controllers.certificates.cleaner import RequestCleaner
+from pyk8s.controllers.certificates.signing import SigningController
 from pyk8s.controllers.clusterroleaggregation.controller import (
     ClusterRoleAggregationController,
 )
@@ -38,7 +41,9 @@ from pyk8s.controllers.replicaset.controller import (
 )
 from pyk8s.controllers.resourcequota.controller import ResourceQuotaController
 from pyk8s.controllers.serviceaccount.accounts import ServiceAccountController
+from pyk8s.controllers.serviceaccount.legacy_cleaner import LegacyTokenCleaner
 from pyk8s.controllers.serviceaccount.root_ca import RootCAPublisher
+from pyk8s.controllers.serviceaccount.tokens import TokenController
 from pyk8s.controllers.servicelb.controller import ServiceLBController
 from pyk8s.controllers.statefulset.controller import StatefulSetController
 from pyk8s.controllers.tainteviction.controller import TaintEvictionController
@@ -52,6 +57,11 @@ CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
         NamespaceController,
         ServiceAccountController,
         RootCAPublisher,
+        TokenController,
+        SigningController,
+        ApprovingController,
+        RequestCleaner,
+        LegacyTokenCleaner,
         ResourceQuotaController,
         EndpointsController,
         EndpointSliceController,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pyk8s.apimachinery import codec
 from pyk8s.auth import openid
-from pyk8s.auth.serviceaccount import VerifyingKey
+from pyk8s.componenthelpers.tokensigning import VerifyingKey
 from pyk8s.endpoints import response
 from pyk8s.endpoints.endpoint import Handler
 from pyk8s.endpoints.request import Request

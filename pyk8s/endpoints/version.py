@@ -3,41 +3,14 @@
 
 from __future__ import annotations
 
-import platform
-
-import pyk8s
-from pyk8s.apimachinery.gvk import Object
+from pyk8s.componentbase import version as component_version
 from pyk8s.endpoints import negotiation, response
 from pyk8s.endpoints.request import Request
-
-# Go's names for what Python calls otherwise.
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-
-
-def version_info() -> Object:
-    """version.Info of apimachinery; there is no Go here, so its fields name the interpreter."""
-    major, minor, _ = pyk8s.KUBERNETES_VERSION.removeprefix("v").split(".")
-    machine = platform.machine()
-    return {
-        "major": major,
-        "minor": minor,
-        "emulationMajor": major,
-        "emulationMinor": minor,
-        "minCompatibilityMajor": major,
-        "minCompatibilityMinor": str(int(minor) - 1),
-        "gitVersion": pyk8s.GIT_VERSION,
-        "gitCommit": "",
-        "gitTreeState": "clean",
-        "buildDate": "1970-01-01T00:00:00Z",
-        "goVersion": f"python{platform.python_version()}",
-        "compiler": platform.python_implementation().lower(),
-        "platform": f"{platform.system().lower()}/{_ARCHITECTURES.get(machine, machine)}",
-    }
 
 
 async def version(request: Request) -> None:
     wanted = negotiation.negotiate(
         request.headers.get("accept", ""), transforms=False, served=negotiation.TEXTUAL
     )
-    body = response.encode(version_info(), wanted.media_type, pretty=True)
+    body = response.encode(component_version.info(), wanted.media_type, pretty=True)
     await response.send_bytes(request, body, content_type=wanted.media_type)

@@ -1,30 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may ask a node's server what: client certificates and tokens, and the API server's word.
-
-    certificate signed by --client-ca-file, or TokenReview -> user -> SubjectAccessReview
+"""Who may ask a node's server what.
 
 Mirrors `pkg/kubelet/server/auth.go` with webhook authorization: what is asked for is a subresource
-of the nodes. Answers are kept for a while, as upstream keeps them.
+of the nodes.
 """
 
 from __future__ import annotations
 
-import hashlib
-import time
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
-from pyk8s.apimachinery.gvk import GroupVersionResource, Object
 from pyk8s.client.client import Client
+from pyk8s.serving.delegation import CacheSeconds, Delegation, User, user_of_certificate
 
-_TOKEN_REVIEWS = GroupVersionResource("authentication.k8s.io", "v1", "tokenreviews")
-_ACCESS_REVIEWS = GroupVersionResource("authorization.k8s.io", "v1", "subjectaccessreviews")
-
-# Upstream: cacheTTL, cacheAuthorizedTTL and cacheUnauthorizedTTL of its webhooks.
-_TOKEN_SECONDS = 120.0
-_ALLOWED_SECONDS = 300.0
-_DENIED_SECONDS = 30.0
-_ENTRIES_MAX = 1024
+# Upstream: cacheTTL, cacheAuthorizedTTL and cacheUnauthorizedTTL of the kubelet's webhooks.
+_SECONDS = CacheSeconds(token=120.0, allowed=300.0, denied=30.0)
 
 _VERBS = {"POST": "create", "GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch",
           "DELETE": "delete"}  # fmt: skip
@@ -32,91 +22,24 @@ _SUBRESOURCES = {"stats": "stats", "metrics": "metrics", "logs": "log", "healthz
                  "pods": "pods", "configz": "configz"}  # fmt: skip
 
 
-class User(NamedTuple):
-    name: str
-    groups: tuple[str, ...] = ()
-    uid: str = ""
-
-
-class _Remembered:
-    """Answers by key, each for a time."""
-
-    def __init__(self, now: Callable[[], float]) -> None:
-        self._now = now
-        self._answers: dict[Any, tuple[float, Any]] = {}
-
-    def get(self, key: Any) -> Any:
-        until, answer = self._answers.get(key, (0.0, None))
-        return answer if until > self._now() else None
-
-    def put(self, key: Any, answer: Any, seconds: float) -> None:
-        if len(self._answers) >= _ENTRIES_MAX:
-            self._answers.clear()
-        self._answers[key] = (self._now() + seconds, answer)
-
-
 class Auth:
-    """Asks the API server behind `client`. Its methods raise StatusError and ServerUnreachable
-    where that cannot be asked."""
+    """Its methods raise StatusError and ServerUnreachable where the API server cannot be asked."""
 
-    def __init__(self, client: Client, now: Callable[[], float] = time.monotonic) -> None:
-        self._client = client
-        self._users = _Remembered(now)
-        self._allowed = _Remembered(now)
+    def __init__(self, client: Client) -> None:
+        self._delegation = Delegation(client, _SECONDS)
 
     async def user_of(self, certificate: Mapping[str, Any] | None, token: str) -> User | None:
         """`certificate` is a verified one as `SSLSocket.getpeercert` gives it."""
         if certificate:
             return user_of_certificate(certificate)
-        if not token:
-            return None
-        key = hashlib.sha256(token.encode()).digest()
-        user: User | None = self._users.get(key)
-        if user is None:
-            user = await self._review_token(token)
-            if user is not None:
-                self._users.put(key, user, _TOKEN_SECONDS)
-        return user
-
-    async def _review_token(self, token: str) -> User | None:
-        review = await self._client.create(_TOKEN_REVIEWS, _review(_TOKEN_REVIEWS, token=token))
-        status = review.get("status") or {}
-        if not status.get("authenticated"):
-            return None
-        user = status.get("user") or {}
-        return User(user.get("username", ""), tuple(user.get("groups") or ()), user.get("uid", ""))
+        return await self._delegation.user_of_token(token)
 
     async def may(self, user: User, method: str, path: str, node: str) -> bool:
-        verb, subresource = _VERBS.get(method, ""), subresource_of(path)
-        key = (user, verb, subresource, node)
-        allowed: bool | None = self._allowed.get(key)
-        if allowed is None:
-            allowed = await self._review_access(user, verb, subresource, node)
-            self._allowed.put(key, allowed, _ALLOWED_SECONDS if allowed else _DENIED_SECONDS)
-        return allowed
-
-    async def _review_access(self, user: User, verb: str, subresource: str, node: str) -> bool:
         attributes = {
-            "verb": verb, "version": "v1", "resource": "nodes", "subresource": subresource,
-            "name": node,
+            "verb": _VERBS.get(method, ""), "version": "v1", "resource": "nodes",
+            "subresource": subresource_of(path), "name": node,
         }  # fmt: skip
-        spec = {"user": user.name, "groups": list(user.groups), "uid": user.uid}
-        wanted = _review(_ACCESS_REVIEWS, **spec, resourceAttributes=attributes)
-        review = await self._client.create(_ACCESS_REVIEWS, wanted)
-        return bool((review.get("status") or {}).get("allowed"))
-
-
-def _review(resource: GroupVersionResource, **spec: Any) -> Object:
-    kind = "TokenReview" if resource is _TOKEN_REVIEWS else "SubjectAccessReview"
-    return {"apiVersion": f"{resource.group}/{resource.version}", "kind": kind, "spec": spec}
-
-
-def user_of_certificate(certificate: Mapping[str, Any]) -> User | None:
-    """The common name is the user, organizations are the groups; None without a name."""
-    names = [pair for part in certificate.get("subject") or () for pair in part]
-    name = next((value for key, value in names if key == "commonName"), "")
-    groups = [value for key, value in names if key == "organizationName"]
-    return User(name, (*groups, "system:authenticated")) if name else None
+        return await self._delegation.may(user, resourceAttributes=attributes)
 
 
 def subresource_of(path: str) -> str:

@@ -2,7 +2,8 @@
 """The environment of a container and the files of its volumes, from objects: no I/O.
 
 Mirrors makeEnvironmentVariables of `pkg/kubelet/kubelet_pods.go`, `pkg/fieldpath` and
-`third_party/forked/golang/expansion`. `Sources` are the ConfigMaps and Secrets that a pod names.
+`third_party/forked/golang/expansion`. `Sources` are the ConfigMaps and Secrets that a pod names,
+and the tokens its volumes hold.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from pyk8s.apimachinery import meta
+from pyk8s.apimachinery.gojson import quoted_string
 from pyk8s.apimachinery.gvk import Object
 
 _REFERENCE = re.compile(r"\$(\$|\(([^()]*)\))")
@@ -27,7 +29,19 @@ class Reference(NamedTuple):
     name: str
 
 
-Sources = Mapping[Reference, Mapping[str, bytes]]
+class Token(NamedTuple):
+    """One of the pod's ServiceAccount; an empty audience is the API server's own."""
+
+    audience: str
+    seconds: int
+
+
+Source = Reference | Token
+Sources = Mapping[Source, Mapping[str, bytes]]
+
+# The one key of a Token among the sources.
+TOKEN = "token"
+_TOKEN_SECONDS = 3600
 
 
 def data_of(obj: Object) -> dict[str, bytes]:
@@ -44,21 +58,31 @@ def references(container: Object) -> set[Reference]:
     return {reference for reference, _, _ in _wanted(container)}
 
 
-def volume_references(pod: Object) -> set[Reference]:
+def volume_references(pod: Object) -> set[Source]:
     """What the volumes of the pod are made from."""
     return {
         reference
         for volume in pod["spec"].get("volumes") or ()
-        for reference, _ in _volume_sources(volume)
+        for source in _parts(volume)
+        if (reference := _reference(source)) is not None
     }
 
 
-def _volume_sources(volume: Object) -> Iterator[tuple[Reference, Object]]:
-    for source in (volume, *((volume.get("projected") or {}).get("sources") or ())):
-        for field, kind in (("configMap", "ConfigMap"), ("secret", "Secret")):
-            if chosen := source.get(field):
-                name = chosen.get("name") or chosen.get("secretName", "")
-                yield Reference(kind, name), chosen
+def _parts(volume: Object) -> tuple[Object, ...]:
+    """The volume itself, and what is projected into it."""
+    return (volume, *((volume.get("projected") or {}).get("sources") or ()))
+
+
+def _reference(source: Object) -> Source | None:
+    """What the files of a volume are made from; None for those that come from elsewhere."""
+    if chosen := source.get("configMap"):
+        return Reference("ConfigMap", chosen.get("name", ""))
+    if chosen := source.get("secret"):
+        return Reference("Secret", chosen.get("name") or chosen.get("secretName", ""))
+    if chosen := source.get("serviceAccountToken"):
+        seconds = chosen.get("expirationSeconds") or _TOKEN_SECONDS
+        return Token(chosen.get("audience", ""), seconds)
+    return None
 
 
 def _wanted(container: Object) -> Iterator[tuple[Reference, str, str]]:
@@ -138,13 +162,14 @@ def expand(text: str, known: Mapping[str, str]) -> str:
 class File(NamedTuple):
     """Where the content of a file is: a key of a source, or `content` itself."""
 
-    reference: Reference | None = None
+    reference: Source | None = None
     key: str = ""
     content: bytes = b""
 
 
 def file_at(pod: Object, container: Object, path: str) -> File | None:
-    """What is mounted there from ConfigMaps and Secrets; None for other paths."""
+    """What is mounted there from ConfigMaps, Secrets, tokens and the downward API; None for other
+    paths."""
     path = posixpath.normpath(path)
     if path == "/etc/hostname":
         return File(content=f"{hostname(pod)}\n".encode())
@@ -156,7 +181,7 @@ def file_at(pod: Object, container: Object, path: str) -> File | None:
     inside = posixpath.normpath(posixpath.join(mount.get("subPath", ""), inside))
     for volume in pod["spec"].get("volumes") or ():
         if volume["name"] == mount["name"]:
-            return _in_volume(volume, inside)
+            return _in_volume(pod, volume, inside)
     return None
 
 
@@ -165,13 +190,36 @@ def _is_under(path: str, directory: str) -> bool:
     return path == directory or path.startswith(directory.rstrip("/") + "/")
 
 
-def _in_volume(volume: Object, inside: str) -> File | None:
-    for reference, chosen in reversed([*_volume_sources(volume)]):
-        items = chosen.get("items")
+def _in_volume(pod: Object, volume: Object, inside: str) -> File | None:
+    for source in reversed(_parts(volume)):
+        if (found := _in_source(pod, source, inside)) is not None:
+            return found
+    return None
+
+
+def _in_source(pod: Object, source: Object, inside: str) -> File | None:
+    reference = _reference(source)
+    if isinstance(reference, Token):
+        is_it = inside == source["serviceAccountToken"]["path"]
+        return File(reference, TOKEN) if is_it else None
+    if reference is not None:
+        items = (source.get("configMap") or source["secret"]).get("items")
         keys = {item["path"]: item["key"] for item in items or ()}
         if items is None or inside in keys:
             return File(reference, keys.get(inside, inside))
+        return None
+    for item in (source.get("downwardAPI") or {}).get("items") or ():
+        if item["path"] == inside and "fieldRef" in item:
+            return File(content=_downward(pod, item["fieldRef"]["fieldPath"]).encode())
     return None
+
+
+def _downward(pod: Object, path: str) -> str:
+    """As field_of; and all labels or annotations, a line each. Upstream's FormatMap."""
+    if path in ("metadata.labels", "metadata.annotations"):
+        entries = (meta.of(pod).get(path.removeprefix("metadata.")) or {}).items()
+        return "\n".join(f"{key}={quoted_string(value)}" for key, value in sorted(entries))
+    return field_of(pod, path)
 
 
 def hostname(pod: Object) -> str:

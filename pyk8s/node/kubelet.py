@@ -45,6 +45,7 @@ DEADLINE_EXCEEDED = (
 _MOUNT_SECONDS_MAX = 123.0
 _LOOK_SECONDS_MIN = 0.1
 _LOOK_SECONDS_MAX = 2.0
+_NODE_INDEX = "node"
 _POD_RANGE = "100.64.0.0/10"
 COMPONENT = "kubelet"
 # Lists of the status that a patch merges, of which every entry is the kubelet's.
@@ -121,7 +122,10 @@ class Kubelet:
             client=client, resource=resources.PODS, field_selector="spec.nodeName!="
         )
         self.informer = informer.SharedInformer(
-            source, name="bound pods", transform=informer.without_managed_fields
+            source,
+            name="bound pods",
+            transform=informer.without_managed_fields,
+            indexes={_NODE_INDEX: lambda pod: (pod["spec"].get("nodeName", ""),)},
         )
         self.informer.add_event_handler(
             informer.Handler(
@@ -180,6 +184,10 @@ class Kubelet:
     def pods(self) -> list[Object]:
         """The pods of these nodes, shared: to be read."""
         return [p for p in self.informer.indexer.list() if p["spec"].get("nodeName") in self._nodes]
+
+    def pods_of(self, node: str) -> tuple[Object, ...]:
+        """Those of one of these nodes, shared as well."""
+        return self.informer.indexer.by_index(_NODE_INDEX, node)
 
     def pod(self, namespace: str, name: str) -> Object | None:
         pod = self.informer.indexer.get((namespace, name))

@@ -5,21 +5,22 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import pyk8s
-from pyk8s.client import events, kubeconfig, process, rest
+from pyk8s.client import events, informer, kubeconfig, process, rest
 from pyk8s.client.client import Client
-from pyk8s.node import certificate, server
+from pyk8s.node import server, stats
 from pyk8s.node.attacher import Attacher
 from pyk8s.node.auth import Auth
 from pyk8s.node.kubelet import COMPONENT, Kubelet
 from pyk8s.node.nodes import NodeKeeper, NodeOptions
 from pyk8s.node.provisioner import Provisioner
 from pyk8s.node.simulated import SimulatedRuntime
+from pyk8s.node.tokens import Tokens
+from pyk8s.serving import certificate, http
 
 # Upstream's eventRecordQPS and eventBurst, for all nodes of the process together: what thousands
 # of them would tell is not worth a slower control plane.
@@ -61,17 +62,28 @@ async def _run(
         cert_file=serving.tls_cert_file,
         key_file=serving.tls_private_key_file,
     )
-    with _listening(serving) as listening:
+    with http.listen(serving.address, serving.port) as listening:
         options = replace(options, kubelet_port=listening.getsockname()[1])
         runtime = SimulatedRuntime(time.time)
         keeper = NodeKeeper(client, options, f"{runtime.name}://{runtime.version}")
         telling = client.rest.named(client.rest.user_agent, qps=_EVENT_QPS, burst=_EVENT_BURST)
         recorder = events.EventRecorder(Client(telling), COMPONENT)
         kubelet = Kubelet(client, runtime, keeper, recorder)
-        node_server = server.NodeServer(
-            kubelet=kubelet, client=client, auth=Auth(client), nodes=options.names()
+        gauge = stats.Gauge(kubelet.run_of)
+        kubelet.informer.add_event_handler(
+            informer.Handler(
+                on_update=lambda before, after: gauge.note_change(before, after, time.time())
+            )
         )
-        runner = await server.serve(node_server.application(), listening, tls)
+        node_server = server.NodeServer(
+            kubelet=kubelet,
+            client=client,
+            auth=Auth(client),
+            gauge=gauge,
+            tokens=Tokens(client),
+            nodes=dict.fromkeys(options.names()),
+        )
+        runner = await http.serve(node_server.application(), listening, tls)
         try:
             await keeper.register()
             is_ready()
@@ -88,15 +100,6 @@ async def _run(
 
 # A certificate is to stay of a size that every client reads.
 _NAMES_MAX = 100
-
-
-def _listening(serving: ServerOptions) -> socket.socket:
-    family = socket.AF_INET6 if ":" in serving.address else socket.AF_INET
-    try:
-        return socket.create_server((serving.address, serving.port), family=family, backlog=1024)
-    except OSError as error:
-        where = f"{serving.address} port {serving.port}"
-        raise OSError(f"cannot listen on {where}: {error.strerror}") from error
 
 
 def say_ready(descriptor: int) -> None:

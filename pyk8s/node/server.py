@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
-import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass
 
 from aiohttp import WSMsgType, web
@@ -25,16 +23,16 @@ from pyk8s.client import resources, rest
 from pyk8s.client.client import Client
 from pyk8s.node import environment, logs, stats, streams
 from pyk8s.node.auth import Auth
-from pyk8s.node.environment import Reference
+from pyk8s.node.environment import Source, Token
 from pyk8s.node.kubelet import Kubelet
 from pyk8s.node.runtime import Container
+from pyk8s.node.tokens import Tokens
+from pyk8s.serving.delegation import bearer_token
 
 # Refusals of upgrades have no colon in them: client-go would take them for YAML of a Status.
 _NO_PORTS = "the pod is simulated, so none of its ports are open to be forwarded"
 _NO_SPDY = "a simulated node serves no SPDY, only WebSocket with v5 or v4.channel.k8s.io"
 _RESOURCES = {"ConfigMap": resources.CONFIGMAPS, "Secret": resources.SECRETS}
-
-_SHUTDOWN_SECONDS_MAX = 0.5
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -58,7 +56,9 @@ class NodeServer:
     kubelet: Kubelet
     client: Client
     auth: Auth
-    nodes: Iterable[str]
+    gauge: stats.Gauge
+    tokens: Tokens
+    nodes: Collection[str]
     now: Callable[[], float] = time.time
 
     def application(self) -> web.Application:
@@ -98,8 +98,7 @@ class NodeServer:
 
     async def _authorize(self, request: web.Request) -> None:
         certificate = request.get_extra_info("peercert")
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        token = token.strip() if scheme.lower() == "bearer" else ""
+        token = bearer_token(request.headers.get("Authorization", ""))
         user = await self.auth.user_of(certificate, token)
         if user is None:
             raise _Refused(401, "Unauthorized")
@@ -199,12 +198,15 @@ class NodeServer:
 
         return streams.Place(pod, container, known, run.files, age), run
 
-    async def _source(self, pod: Object, wanted: Reference) -> dict[str, bytes] | None:
-        resource = _RESOURCES[wanted.kind]
+    async def _source(self, pod: Object, wanted: Source) -> dict[str, bytes] | None:
         try:
+            if isinstance(wanted, Token):
+                return {environment.TOKEN: await self.tokens.get(pod, wanted)}
+            resource = _RESOURCES[wanted.kind]
             found = await self.client.get(resource, wanted.name, meta.namespace(pod))
         except errors.StatusError as error:
-            if error.reason != errors.NOT_FOUND:
+            # A server without a key signs no tokens.
+            if error.code not in (404, 501):
                 raise
             return None
         return environment.data_of({"kind": wanted.kind, **found})
@@ -297,17 +299,16 @@ class NodeServer:
     # --- numbers
 
     def _node(self, request: web.Request) -> str:
-        names = [*self.nodes]
-        wanted = request.query.get("node") or (names[0] if len(names) == 1 else "")
-        if wanted not in names:
-            text = f"{len(names)} nodes are served on this port: say which with ?node=NAME"
+        alone = next(iter(self.nodes)) if len(self.nodes) == 1 else ""
+        wanted = request.query.get("node") or alone
+        if wanted not in self.nodes:
+            text = f"{len(self.nodes)} nodes are served on this port: say which with ?node=NAME"
             raise _Refused(400, text)
         return wanted
 
     def _usage(self, request: web.Request) -> stats.NodeUsage:
         name = self._node(request)
-        pods = [pod for pod in self.kubelet.pods() if pod["spec"]["nodeName"] == name]
-        return stats.usage_of(name, pods, self.kubelet.run_of, self.now())
+        return self.gauge.usage_of(name, self.kubelet.pods_of(name), self.now())
 
     async def _summary(self, request: web.Request) -> web.Response:
         return _json(stats.summary(self._usage(request)))
@@ -372,19 +373,3 @@ def _no_log(pod: Object, container: str, previous: bool) -> str:
             if each["name"] == container:
                 reason = ((each.get("state") or {}).get("waiting") or {}).get("reason", reason)
     return f"container {quoted} in pod {pod_name} is waiting to start: {reason}"
-
-
-async def serve(
-    application: web.Application, listening: socket.socket, tls: ssl.SSLContext
-) -> web.AppRunner:
-    """Returns when it answers; to be cleaned up."""
-    runner = web.AppRunner(
-        application,
-        access_log=None,
-        # Who follows a log and goes away would be waited for until the next line.
-        handler_cancellation=True,
-        shutdown_timeout=_SHUTDOWN_SECONDS_MAX,
-    )
-    await runner.setup()
-    await web.SockSite(runner, listening, ssl_context=tls).start()
-    return runner

@@ -3,8 +3,8 @@
 
 By annotation of the pod, `simulation.pyk8s.io/cpu-usage` and `.../memory-usage` (a quantity for
 each of its containers, `CONTAINER.simulation...` for one); without them, what the container
-requests, else a little. Mirrors the formats of `kubelet/pkg/apis/stats/v1alpha1` and of
-`pkg/kubelet/metrics/collectors/resource_metrics.go`.
+requests, else a little; and a node uses a little by itself. Mirrors the formats of
+`kubelet/pkg/apis/stats/v1alpha1` and of `pkg/kubelet/metrics/collectors/resource_metrics.go`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from pyk8s.apimachinery import meta, quantity, times
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.componenthelpers import podrequests
+from pyk8s.node.meter import Meter
 from pyk8s.node.runtime import Container
 
 CPU_USAGE = "simulation.pyk8s.io/cpu-usage"
@@ -24,6 +25,9 @@ MEMORY_USAGE = "simulation.pyk8s.io/memory-usage"
 
 # Of a container that requests nothing.
 _IDLE = {"cpu": "1m", "memory": "1Mi"}
+# Of a node, beside its pods: its kubelet and what else would run on it.
+_SYSTEM_NANO_CORES = 20_000_000
+_SYSTEM_MEMORY_BYTES = 128 << 20
 _ANNOTATIONS = {"cpu": CPU_USAGE, "memory": MEMORY_USAGE}
 
 RunOf = Callable[[Object, str], Container | None]
@@ -46,26 +50,54 @@ class PodUsage:
 
 @dataclass(frozen=True, slots=True)
 class NodeUsage:
-    """A node uses what its pods do."""
+    """A node uses what its pods do, and `system` beside them."""
 
     name: str
     pods: Sequence[PodUsage]
+    system: Usage
     now: float
 
+    @property
+    def whole(self) -> Usage:
+        return total(
+            [self.system, *(used for pod in self.pods for used in pod.containers.values())]
+        )
 
-def usage_of(name: str, pods: Sequence[Object], run_of: RunOf, now: float) -> NodeUsage:
-    return NodeUsage(name, [PodUsage(pod, dict(_running(pod, run_of, now))) for pod in pods], now)
 
+class Gauge:
+    """What the pods of all nodes of a process use, now and since they started."""
 
-def _running(pod: Object, run_of: RunOf, now: float) -> Iterator[tuple[str, Usage]]:
-    for kind in ("initContainers", "containers"):
-        for container in pod["spec"].get(kind) or ():
-            run = run_of(pod, container["name"])
-            if run is not None and run.is_running:
-                cores = amount(pod, container, "cpu")
-                seconds = cores / 1e9 * max(0.0, now - run.started_at)
-                memory = podrequests.units(amount(pod, container, "memory"))
-                yield container["name"], Usage(cores, memory, seconds, run.started_at)
+    def __init__(self, run_of: RunOf) -> None:
+        self._run_of = run_of
+        self._meter = Meter()
+
+    def usage_of(self, node: str, pods: Sequence[Object], now: float) -> NodeUsage:
+        """`pods` are all that the node has."""
+        used = [PodUsage(pod, dict(self._running(node, pod, now))) for pod in pods]
+        running = [(meta.uid(each.pod), name) for each in used for name in each.containers]
+        ended, metered = self._meter.ended(node, running, now)
+        seconds = ended + metered * _SYSTEM_NANO_CORES / 1e9
+        system = Usage(_SYSTEM_NANO_CORES, _SYSTEM_MEMORY_BYTES, seconds, now - metered)
+        return NodeUsage(node, used, system, now)
+
+    def note_change(self, before: Object, after: Object, now: float) -> None:
+        """Until now containers used what the pod said before."""
+        if meta.annotations(before) == meta.annotations(after):
+            return
+        for pod in (before, after):
+            for _ in self._running(after["spec"]["nodeName"], pod, now):
+                pass
+
+    def _running(self, node: str, pod: Object, now: float) -> Iterator[tuple[str, Usage]]:
+        for kind in ("initContainers", "containers"):
+            for container in pod["spec"].get(kind) or ():
+                run = self._run_of(pod, container["name"])
+                if run is not None and run.is_running:
+                    cores = amount(pod, container, "cpu")
+                    key = (meta.uid(pod), container["name"])
+                    seconds = self._meter.read(node, key, run.started_at, cores, now)
+                    memory = podrequests.units(amount(pod, container, "memory"))
+                    yield container["name"], Usage(cores, memory, seconds, run.started_at)
 
 
 def amount(pod: Object, container: Object, resource: str) -> int:
@@ -92,20 +124,15 @@ def total(usages: Sequence[Usage]) -> Usage:
     )
 
 
-def _all(node: NodeUsage) -> list[Usage]:
-    return [usage for pod in node.pods for usage in pod.containers.values()]
-
-
 # --- /stats/summary
 
 
 def summary(node: NodeUsage) -> Object:
-    whole = total(_all(node))
     return {
         "node": {
             "nodeName": node.name,
-            "startTime": _time(whole.started_at or node.now),
-            **_measured(whole, node.now),
+            "startTime": _time(node.system.started_at),
+            **_measured(node.whole, node.now),
         },
         "pods": [_pod_stats(pod, node.now) for pod in node.pods if pod.containers],
     }
@@ -154,7 +181,7 @@ def _time(moment: float) -> str:
 
 def resource_metrics(node: NodeUsage) -> str:
     """In Prometheus' text format."""
-    whole = total(_all(node))
+    whole = node.whole
     families: list[tuple[str, str, list[tuple[str, float]]]] = [
         ("node_cpu_usage_seconds_total", "counter", [("", whole.core_seconds)]),
         ("node_memory_working_set_bytes", "gauge", [("", whole.memory_bytes)]),

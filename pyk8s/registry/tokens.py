@@ -23,7 +23,7 @@ from pyk8s.apimachinery.gvk import (
     parse_group_version,
 )
 from pyk8s.apis.validation import reviews
-from pyk8s.auth import serviceaccount
+from pyk8s.componenthelpers import tokensigning
 from pyk8s.registry.context import RequestContext
 from pyk8s.registry.store import Store
 
@@ -46,7 +46,7 @@ class TokenRequests:
     def __init__(
         self,
         stores: Mapping[str, Store],
-        issuer: serviceaccount.Issuer | None,
+        issuer: tokensigning.Issuer | None,
         audiences: Sequence[str],
     ) -> None:
         self._accounts = stores["serviceaccounts"]
@@ -191,7 +191,7 @@ def claims(
         own["warnafter"] = now + seconds
         seconds = _SECONDS_EXTENSION
     return {
-        "sub": serviceaccount.user_name(metadata["namespace"], metadata["name"]),
+        "sub": tokensigning.user_name(metadata["namespace"], metadata["name"]),
         "aud": spec["audiences"],
         "iat": now,
         "nbf": now,

@@ -19,20 +19,31 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pyk8s.scheduler.framework.events import NAMESPACE_CHANGED as NAMESPACE_CHANGED
+from pyk8s.scheduler.framework.events import NODE_ADDED as NODE_ADDED
+from pyk8s.scheduler.framework.events import NODE_DELETED as NODE_DELETED
+from pyk8s.scheduler.framework.events import NODE_UPDATED as NODE_UPDATED
+from pyk8s.scheduler.framework.events import POD_ADDED as POD_ADDED
+from pyk8s.scheduler.framework.events import POD_DELETED as POD_DELETED
+from pyk8s.scheduler.framework.events import POD_UPDATED as POD_UPDATED
+from pyk8s.scheduler.framework.events import STORAGE_CHANGED as STORAGE_CHANGED
 from pyk8s.scheduler.framework.podinfo import PodInfo
+from pyk8s.scheduler.framework.status import SUCCESS, Status
 
-INITIAL_BACKOFF_SECONDS = 1.0
-MAX_BACKOFF_SECONDS = 10.0
 UNSCHEDULABLE_SECONDS_MAX = 300.0
 _FLUSH_SECONDS = 30.0
 
-# What changed in the cluster.
-NODE_ADDED, NODE_UPDATED, NODE_DELETED = "NodeAdd", "NodeUpdate", "NodeDelete"
-POD_ADDED, POD_UPDATED = "AssignedPodAdd", "AssignedPodUpdate"
-POD_DELETED = "AssignedPodDelete"
-NAMESPACE_CHANGED = "NamespaceUpdate"
-# A claim, a volume, a class, or what a CSI driver says.
-STORAGE_CHANGED = "StorageUpdate"
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """podInitialBackoffSeconds and podMaxBackoffSeconds."""
+
+    initial_seconds: float = 1.0
+    max_seconds: float = 10.0
+
+    def after(self, attempts: int) -> float:
+        doublings = min(attempts - 1, 30)
+        return min(self.initial_seconds * 2.0**doublings, self.max_seconds)
 
 
 @dataclass(slots=True, eq=False)
@@ -44,23 +55,34 @@ class QueuedPod:
     attempts: int = 0
     failed_at: float = 0.0
     rejected_by: frozenset[str] = field(default_factory=frozenset)
+    is_gated: bool = False
 
 
 def _by_priority(pod: PodInfo, queued_at: float) -> tuple[float, float]:
     return (-pod.priority, queued_at)
 
 
+def _open(pod: PodInfo) -> Status:
+    return SUCCESS
+
+
 class Queue:
     """A pod, by uid, is in one of the places or with whoever popped it. `relevant` names the
-    events for which a plugin may change its mind; the pod with the least `sort_key` comes first."""
+    events for which a plugin may change its mind; the pod with the least `sort_key` comes first.
+    `gate` is asked (PreEnqueue) whenever a pod is about to become active: one that it does not let
+    in waits for an event among the unschedulable."""
 
     def __init__(
         self,
         relevant: Mapping[str, frozenset[str]],
         sort_key: Callable[[PodInfo, float], Any] = _by_priority,
+        gate: Callable[[PodInfo], Status] = _open,
+        backoff: Backoff | None = None,
     ) -> None:
         self._relevant = relevant
         self._sort_key = sort_key
+        self._gate = gate
+        self._backoff = backoff or Backoff()
         self._active: list[tuple[Any, int, QueuedPod]] = []
         self._waiting: dict[str, QueuedPod] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -70,10 +92,12 @@ class Queue:
 
     def depths(self) -> dict[str, int]:
         """How many pods wait, by upstream's names of the places."""
+        gated = sum(queued.is_gated for queued in self._unschedulable.values())
         return {
             "active": len(self._waiting),
             "backoff": len(self._timers),
-            "unschedulable": len(self._unschedulable),
+            "unschedulable": len(self._unschedulable) - gated,
+            "gated": gated,
         }
 
     def add(self, info: PodInfo) -> None:
@@ -90,6 +114,10 @@ class Queue:
         for place in (self._waiting, self._unschedulable):
             if info.uid in place:
                 place[info.uid].info = info
+
+    def is_gated(self, uid: str) -> bool:
+        queued = self._unschedulable.get(uid)
+        return queued is not None and queued.is_gated
 
     def knows(self, uid: str) -> PodInfo | None:
         queued = self._waiting.get(uid) or self._unschedulable.get(uid)
@@ -132,7 +160,11 @@ class Queue:
         for queued in [*self._unschedulable.values()]:
             plugins = queued.rejected_by
             if not plugins or any(name in self._relevant.get(p, ()) for p in plugins):
-                self._back_off(queued)
+                if queued.is_gated:
+                    self._take(queued.info.uid)
+                    self._activate(queued)
+                else:
+                    self._back_off(queued)
 
     async def run(self) -> None:
         """Let no pod wait for ever, whatever was missed. Until cancelled."""
@@ -140,7 +172,7 @@ class Queue:
             await asyncio.sleep(_FLUSH_SECONDS)
             oldest = asyncio.get_running_loop().time() - UNSCHEDULABLE_SECONDS_MAX
             for queued in [*self._unschedulable.values()]:
-                if queued.failed_at < oldest:
+                if queued.failed_at < oldest and not queued.is_gated:
                     self._back_off(queued)
 
     # --- places
@@ -150,9 +182,7 @@ class Queue:
         if uid in self._timers:
             return
         loop = asyncio.get_running_loop()
-        doublings = min(queued.attempts - 1, 30)
-        seconds = min(INITIAL_BACKOFF_SECONDS * 2.0**doublings, MAX_BACKOFF_SECONDS)
-        when = queued.failed_at + seconds
+        when = queued.failed_at + self._backoff.after(queued.attempts)
         if when <= loop.time():
             self._take(uid)
             self._activate(queued)
@@ -164,6 +194,12 @@ class Queue:
             self._activate(queued)
 
     def _activate(self, queued: QueuedPod) -> None:
+        verdict = self._gate(queued.info)
+        queued.is_gated = not verdict.is_success
+        if queued.is_gated:
+            queued.rejected_by = frozenset({verdict.plugin})
+            self._unschedulable[queued.info.uid] = queued
+            return
         self._waiting[queued.info.uid] = queued
         key = self._sort_key(queued.info, queued.queued_at)
         entry = (key, next(self._numbers), queued)

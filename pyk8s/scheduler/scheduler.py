@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pyk8s.apimachinery import errors, meta, times
@@ -19,14 +19,17 @@ from pyk8s.client.client import STRATEGIC_MERGE_PATCH, Client, Patch
 from pyk8s.componenthelpers import volumes
 from pyk8s.scheduler import placement, queue
 from pyk8s.scheduler.binding import BindingCycle
-from pyk8s.scheduler.evaluation import Evaluation, Evaluations, Profile
+from pyk8s.scheduler.evaluation import Evaluation, Evaluations
 from pyk8s.scheduler.framework import interface, podinfo
 from pyk8s.scheduler.framework.nodetable import NodeTable
 from pyk8s.scheduler.framework.podinfo import PodInfo
-from pyk8s.scheduler.framework.status import Code, Status
+from pyk8s.scheduler.framework.profile import Profile
+from pyk8s.scheduler.framework.status import SUCCESS, Code, PluginError, Status
+from pyk8s.scheduler.framework.waiting import WaitingPods
+from pyk8s.scheduler.handle import Handle
 from pyk8s.scheduler.nominator import Nominator
 from pyk8s.scheduler.preempting import Preemptor
-from pyk8s.scheduler.profiles import RELEVANT, Handle, default_profile
+from pyk8s.scheduler.profiles import default_profile, relevant
 from pyk8s.scheduler.selectors import ServicesAndOwners
 from pyk8s.scheduler.storage import StorageInformers
 
@@ -55,14 +58,21 @@ class Outcome:
     nominated: str | None = None
 
 
+def _default(handle: Handle) -> Mapping[str, Profile]:
+    profile = default_profile(handle)
+    return {profile.name: profile}
+
+
 class Scheduler:
-    """Made on a running loop; `run` until cancelled."""
+    """Made on a running loop; `run` until cancelled. Pods that name none of its profiles are left
+    to other schedulers."""
 
     def __init__(
         self,
         client: Client,
         recorder: events.EventRecorder,
-        make_profile: Callable[[Handle], Profile] = default_profile,
+        make_profiles: Callable[[Handle], Mapping[str, Profile]] = _default,
+        backoff: queue.Backoff | None = None,
     ) -> None:
         self.nodes = NodeTable()
         self._index = placement.follow(self.nodes)
@@ -84,14 +94,17 @@ class Scheduler:
             budgets=budgets.indexer.list,
             client=client,
             storage=storage.storage,
+            waiting=WaitingPods(),
+            recorder=recorder,
         )
-        self._profile = make_profile(handle)
-        (sort,) = self._profile.having(interface.QueueSortPlugin)
-        self.queue = queue.Queue(RELEVANT, sort.sort_key)
-        self._gates = self._profile.having(interface.PreEnqueuePlugin)
-        self._post_filters = self._profile.having(interface.PostFilterPlugin)
-        self._cycle = BindingCycle(self._profile)
-        self._preemptor = Preemptor(client, recorder, self._nominator)
+        self._waiting = handle.waiting
+        self._profiles = make_profiles(handle)
+        profiles = [*self._profiles.values()]
+        # There is one queue: of every profile the sort is the same.
+        (sort,) = profiles[0].having(interface.QueueSortPlugin)
+        self.queue = queue.Queue(relevant(profiles), sort.sort_key, self._gate, backoff)
+        self._cycles = {each.name: BindingCycle(each, self._waiting) for each in profiles}
+        self._preemptor = Preemptor(client, recorder, self._nominator, self._waiting)
         self._evaluations = Evaluations(self.nodes)
         # Pods that are assumed to be on a node, until the server says so itself.
         self._assumed: set[str] = set()
@@ -171,7 +184,7 @@ class Scheduler:
         uid, spec = meta.uid(pod), pod["spec"]
         if spec.get("nodeName"):
             self._on_node(pod, uid, spec["nodeName"])
-        elif uid in self._assumed or spec.get("schedulerName") != self._profile.name:
+        elif uid in self._assumed or spec.get("schedulerName") not in self._profiles:
             return
         elif meta.is_being_deleted(pod):
             self.queue.remove(uid)
@@ -188,12 +201,11 @@ class Scheduler:
         self.queue.event(queue.POD_UPDATED if known else queue.POD_ADDED)
 
     def _wants_node(self, info: PodInfo) -> None:
-        if not all(gate.pre_enqueue(info).is_success for gate in self._gates):
-            return
         if nominated := _nominated_node(info.pod):
             self._nominator.add(info, nominated)
         known = self.queue.knows(info.uid)
-        if known is not None and known.signature == info.signature:
+        is_same = known is not None and known.signature == info.signature
+        if is_same and not self.queue.is_gated(info.uid):
             # Such as our own report that it is unschedulable.
             self.queue.replace(info)
         else:
@@ -208,12 +220,15 @@ class Scheduler:
         if (info := self.nodes.remove_pod(uid)) is not None:
             if was_assumed:
                 # Whoever binds it need not wait any longer.
-                self._cycle.unreserve({}, info, node)
+                self._waiting.reject(uid)
+                self._cycle_of(info).unreserve({}, info, node)
             self.queue.event(queue.POD_DELETED)
 
     def _node_updated(self, before: Object, node: Object) -> None:
         if _judged(before) != _judged(node):
             self._node_changed(node, queue.NODE_UPDATED)
+        else:
+            self.nodes.refresh_node(node)
 
     def _node_changed(self, node: Object, event: str) -> None:
         self.nodes.set_node(node)
@@ -231,10 +246,33 @@ class Scheduler:
 
     # --- one pod
 
+    def _profile_of(self, info: PodInfo) -> Profile:
+        return self._profiles[info.pod["spec"]["schedulerName"]]
+
+    def _cycle_of(self, info: PodInfo) -> BindingCycle:
+        return self._cycles[info.pod["spec"]["schedulerName"]]
+
+    def _gate(self, info: PodInfo) -> Status:
+        for plugin in self._profile_of(info).having(interface.PreEnqueuePlugin):
+            status: Status = plugin.pre_enqueue(info)
+            if not status.is_success:
+                return Status(status.code, status.reasons, plugin.name)
+        return SUCCESS
+
     def _schedule_one(self, queued: queue.QueuedPod, group: asyncio.TaskGroup) -> None:
         """Holds one turn to bind, and hands it on to the task."""
+        try:
+            self._attempt(queued, group)
+        except PluginError as error:
+            # Before any node was chosen.
+            self.statistics.error += 1
+            self.queue.add_after_backoff(queued)
+            outcome = Outcome("SchedulerError", str(error))
+            group.create_task(self._report(queued.info.pod, outcome))
+
+    def _attempt(self, queued: queue.QueuedPod, group: asyncio.TaskGroup) -> None:
         info = queued.info
-        evaluation = self._evaluations.of(self._profile, info)
+        evaluation = self._evaluations.of(self._profile_of(info), info)
         row = self._choose(evaluation, info)
         if row < 0:
             self._no_node(queued, evaluation, group)
@@ -242,7 +280,7 @@ class Scheduler:
         node = self.nodes.names[row]
         self.nodes.add_pod(info, node)
         self._assumed.add(info.uid)
-        status = self._cycle.reserve(evaluation.state, info, node)
+        status = self._cycle_of(info).reserve(evaluation.state, info, node)
         if status.is_success:
             self._nominator.remove(info.uid)
             group.create_task(self._bind(queued, node, evaluation.state))
@@ -271,10 +309,11 @@ class Scheduler:
         self, queued: queue.QueuedPod, evaluation: Evaluation, group: asyncio.TaskGroup
     ) -> None:
         info, diagnosis = queued.info, evaluation.diagnosis()
+        message, nominated = diagnosis.message, None
+        post_filters = self._profile_of(info).having(interface.PostFilterPlugin)
         self.statistics.unschedulable += 1
         self.queue.add_unschedulable(queued, diagnosis.plugins)
-        message, nominated = diagnosis.message, None
-        for plugin in self._post_filters if self.nodes.node_count else ():
+        for plugin in post_filters if self.nodes.node_count else ():
             result: interface.PostFilterResult = plugin.post_filter(info, evaluation)
             message, nominated = f"{message} {result.message}".rstrip(), result.node
             if result.node:
@@ -303,12 +342,12 @@ class Scheduler:
 
     async def _bind(self, queued: queue.QueuedPod, node: str, state: interface.CycleState) -> None:
         info = queued.info
-        waits = bool(volumes.claim_names(info.pod))
+        waits = bool(volumes.claim_names(info.pod)) or self._waiting.get(info.uid) is not None
         if waits:
-            # Volumes may take minutes, in which the turn is others'.
+            # Volumes and who permits may take minutes, in which the turn is others'.
             self._binding.release()
         try:
-            status = await self._cycle.run(state, info, node)
+            status = await self._cycle_of(info).run(state, info, node)
         except (errors.StatusError, rest.ServerUnreachable) as error:
             status = Status(Code.ERROR, (str(error),))
         if waits:

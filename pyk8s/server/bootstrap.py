@@ -14,11 +14,13 @@ import contextlib
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from pyk8s.apimachinery import errors, fields, times
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.apis.validation.priorityclasses import SYSTEM_CLASSES
 from pyk8s.auth import user
+from pyk8s.componenthelpers import tokensigning
 from pyk8s.registry.builder import Stores
 from pyk8s.registry.context import RequestContext
 from pyk8s.registry.store import Existing, Store
@@ -57,6 +59,33 @@ async def ensure_priority_classes(stores: Stores) -> None:
         obj = _object("scheduling.k8s.io/v1", "PriorityClass", {"name": name})
         obj |= {"value": value, "description": description}
         await _ensure(stores["priorityclasses"], "", obj)
+
+
+async def ensure_token_tracking(stores: Stores) -> None:
+    """The ConfigMap that says since when the use of tokens in Secrets is written down. Mirrors
+    `controlplane/controller/legacytokentracking`."""
+    today = datetime.now(UTC).strftime(tokensigning.DATE_FORMAT)
+    store, name = stores["configmaps"], tokensigning.TRACKING_CONFIG_MAP
+    obj = _object("v1", "ConfigMap", {"name": name, "namespace": "kube-system"})
+    obj["data"] = {tokensigning.TRACKING_SINCE: today}
+    await _ensure(store, "kube-system", obj)
+
+    def mend(found: Object) -> None:
+        found["data"] = {**(found.get("data") or {}), tokensigning.TRACKING_SINCE: today}
+
+    found = (await store.get("kube-system", name)).object()
+    since = (found.get("data") or {}).get(tokensigning.TRACKING_SINCE, "")
+    # A day that is none, or is yet to come, would keep unused tokens for ever.
+    if not _is_day(since) or since > today:
+        await store.rewrite(_context("kube-system"), name, mend)
+
+
+def _is_day(text: str) -> bool:
+    try:
+        datetime.strptime(text, tokensigning.DATE_FORMAT)
+    except ValueError:
+        return False
+    return True
 
 
 async def ensure_service_cidr(stores: Stores, cidrs: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.auth import openid, serviceaccount
 from pyk8s.auth.authenticator import TokenRejected
+from pyk8s.componenthelpers import tokensigning
 
 ISSUER = "https://issuer"
 
@@ -52,7 +53,7 @@ async def find(resource: str, namespace: str, name: str, uid: str) -> Object | N
 
 
 def checker(*keys: Any, find: serviceaccount.Find = find) -> serviceaccount.Authenticator:
-    known = [serviceaccount.verifying_key(key.public_key()) for key in keys]
+    known = [tokensigning.verifying_key(key.public_key()) for key in keys]
     return serviceaccount.Authenticator([ISSUER], known, ["api"], find)
 
 
@@ -61,7 +62,7 @@ def checker(*keys: Any, find: serviceaccount.Find = find) -> serviceaccount.Auth
 )  # fmt: skip
 async def test_sign_and_check(key: Any) -> None:
     """A token of each kind of key is its holder's."""
-    token = serviceaccount.Issuer(ISSUER, key).sign(claims())
+    token = tokensigning.Issuer(ISSUER, key).sign(claims())
     found = await checker(RSA_KEY, *EC_KEYS.values()).vouch(token, ["other", "api"])
     assert found is not None
     assert (found.user.name, found.audiences) == ("system:serviceaccount:ns:robot", ("api",))
@@ -70,7 +71,7 @@ async def test_sign_and_check(key: Any) -> None:
 async def test_another_key() -> None:
     """A key that is not known signs for nobody."""
     stranger = ec.generate_private_key(ec.SECP256R1())
-    token = serviceaccount.Issuer(ISSUER, stranger).sign(claims())
+    token = tokensigning.Issuer(ISSUER, stranger).sign(claims())
     with pytest.raises(TokenRejected, match="no keys found"):
         await checker(RSA_KEY).vouch(token, ["api"])
 
@@ -82,7 +83,7 @@ async def test_another_key() -> None:
         pytest.param("a.b.c", id="no JSON"),
         pytest.param("e30.e30.e30", id="no issuer"),
         pytest.param("e30.WzFd.e30", id="no object"),
-        pytest.param(serviceaccount.Issuer("https://other", RSA_KEY).sign(claims()), id="foreign"),
+        pytest.param(tokensigning.Issuer("https://other", RSA_KEY).sign(claims()), id="foreign"),
     ],
 )
 async def test_not_ours(token: str) -> None:
@@ -102,7 +103,7 @@ async def test_not_ours(token: str) -> None:
 )
 async def test_rejected(more: dict[str, Any], why: str) -> None:
     """A sound signature is not enough."""
-    token = serviceaccount.Issuer(ISSUER, RSA_KEY).sign(claims(**more))
+    token = tokensigning.Issuer(ISSUER, RSA_KEY).sign(claims(**more))
     with pytest.raises(TokenRejected, match=why):
         await checker(RSA_KEY).vouch(token, ["api"])
 
@@ -119,13 +120,13 @@ async def test_tolerated(claim: str, seconds: int | None) -> None:
     """Clocks may differ by a minute, and an old token without audience is for this server."""
     # Now is when the test runs, not when it was collected.
     more: dict[str, Any] = {claim: None if seconds is None else time.time() + seconds}
-    token = serviceaccount.Issuer(ISSUER, RSA_KEY).sign(claims(**more))
+    token = tokensigning.Issuer(ISSUER, RSA_KEY).sign(claims(**more))
     assert await checker(RSA_KEY).vouch(token, ["api"]) is not None
 
 
 async def test_what_is_long_gone_ends_the_token() -> None:
     """An object that is being deleted counts for another minute."""
-    token = serviceaccount.Issuer(ISSUER, RSA_KEY).sign(claims())
+    token = tokensigning.Issuer(ISSUER, RSA_KEY).sign(claims())
     moments = ["2020-01-01T00:00:00Z"]
 
     async def leaving(resource: str, namespace: str, name: str, uid: str) -> Object | None:
@@ -143,7 +144,7 @@ def test_key_files(tmp_path: Path) -> None:
     path.write_bytes(pem(RSA_KEY) + public_pem(EC_KEYS["secp256r1"]))
     keys = serviceaccount.load_verifying_keys(str(path))
     assert [key.algorithm for key in keys] == ["RS256", "ES256"]
-    assert keys[0].key_id == serviceaccount.verifying_key(RSA_KEY.public_key()).key_id
+    assert keys[0].key_id == tokensigning.verifying_key(RSA_KEY.public_key()).key_id
 
 
 @pytest.mark.parametrize(
@@ -162,7 +163,7 @@ def test_bad_key_files(tmp_path: Path, content: bytes) -> None:
 
 def test_key_set() -> None:
     """Public numbers alone, at their full width."""
-    keys = [serviceaccount.verifying_key(k.public_key()) for k in (RSA_KEY, EC_KEYS["secp384r1"])]
+    keys = [tokensigning.verifying_key(k.public_key()) for k in (RSA_KEY, EC_KEYS["secp384r1"])]
     first, second = openid.key_set(keys)["keys"]
     assert set(first) == {"use", "kty", "kid", "alg", "n", "e"}
     assert (second["crv"], second["alg"], len(second["x"]), len(second["y"])) == (

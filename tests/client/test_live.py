@@ -131,6 +131,8 @@ async def test_server_that_is_not_there() -> None:
     connection = rest.RESTClient(kubeconfig.ClientConfig(server="http://127.0.0.1:1"), qps=0)
     with pytest.raises(rest.ServerUnreachable, match="GET /api/v1/namespaces/default/pods/a"):
         await Client(connection).get(resources.PODS, "a", "default")
+    told = {family.name: family.samples for family in connection.metrics.collect()}
+    assert told["rest_client_requests_total"] == [(("<error>", "GET", "127.0.0.1:1"), 1)]
     await connection.close()
 
 
@@ -159,6 +161,18 @@ async def test_asked_to_come_back() -> None:
         await client.get(resources.PODS, "a", "ns")
     assert (failed.value.code, failed.value.reason) == (503, errors.SERVICE_UNAVAILABLE)
     assert failed.value.message.endswith(": busy")
+    told = {family.name: family.samples for family in connection.metrics.collect()}
+    host = f"127.0.0.1:{port}"
+    assert sorted(told["rest_client_requests_total"]) == [
+        (("200", "GET", host), 1), (("429", "GET", host), 1), (("503", "GET", host), 2)
+    ]  # fmt: skip
+    assert sorted(told["rest_client_request_retries_total"]) == [
+        (("429", "GET", host), 1), (("503", "GET", host), 1)
+    ]  # fmt: skip
+    (whole,) = told["rest_client_request_duration_seconds"]
+    assert (whole.labels, whole.value.count) == (("GET", host), 2)
+    (waited,) = told["rest_client_rate_limiter_duration_seconds"]
+    assert waited.value.count == 4
     await connection.close()
     server.close()
     await server.wait_closed()

@@ -106,6 +106,35 @@ async def test_rate_limited_grows_until_forgotten() -> None:
     assert queue.statistics.retries == 4
 
 
+async def test_statistics_tell_how_long_keys_wait_and_work() -> None:
+    """From add to get, from get to done, and since when the keys at hand are with a worker; a key
+    added again while it is with one waits from then on."""
+    now = 0.0
+    queue: WorkQueue[str] = WorkQueue(clock=lambda: now)
+    statistics = queue.statistics
+    queue.add("a")
+    now = 3.0
+    queue.add("a")
+    assert await queue.get() == "a"
+    assert statistics.queued_seconds.sum == 3.0
+    now = 5.0
+    queue.add("a")
+    queue.add("b")
+    assert await queue.get() == "b"
+    now = 8.0
+    assert queue.running_seconds() == [5.0, 3.0]
+    assert (len(queue), queue.depth) == (0, 1)
+    queue.done("b")
+    queue.done("a")
+    assert (len(queue), queue.depth) == (1, 1)
+    assert await queue.get() == "a"
+    assert statistics.queued_seconds.sum == 3.0 + 0.0 + 3.0
+    assert statistics.worked_seconds.sum == 3.0 + 5.0
+    assert (statistics.adds, statistics.queued_seconds.count) == (3, 3)
+    queue.done("a")
+    assert (queue.depth, queue.running_seconds()) == (0, [])
+
+
 async def test_shut_down_hands_out_what_is_queued() -> None:
     """Then get raises; what is added later, or was delayed, never comes."""
     queue: WorkQueue[str] = WorkQueue()

@@ -6,14 +6,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 
 import pytest
 from cluster import ControlPlane, eventually
+from prometheus_client.parser import text_string_to_metric_families
 from world import World
 
 from pyk8s.client import kubeconfig
 from pyk8s.controllers import manager, registry
 from pyk8s.controllers.controller import Context, Controller
+from pyk8s.serving.component import SecureServing
 
 
 @pytest.mark.parametrize(
@@ -49,7 +52,10 @@ async def test_two_managers_one_leader(cluster: ControlPlane) -> None:
     tasks = [
         asyncio.ensure_future(
             manager.Manager(
-                manager.ManagerOptions(controllers=("serviceaccount-controller",), port=port),
+                manager.ManagerOptions(
+                    controllers=("serviceaccount-controller",),
+                    serving=_open_to_all(port),
+                ),
                 config,
             ).run()
         )
@@ -58,7 +64,8 @@ async def test_two_managers_one_leader(cluster: ControlPlane) -> None:
 
     async def leaders() -> int:
         texts = [await _get(port, "/metrics") for port in ports]
-        return sum('master_status{name="kube-controller-manager"} 1' in text for text in texts)
+        master = 'leader_election_master_status{name="kube-controller-manager"} 1.0'
+        return sum(master in text for text in texts)
 
     async def is_led() -> bool:
         return await leaders() == 1
@@ -66,15 +73,71 @@ async def test_two_managers_one_leader(cluster: ControlPlane) -> None:
     await eventually(is_led, "one leads")
     for port in ports:
         assert (await _get(port, "/healthz")).endswith("\r\n\r\nok")
+        assert (await _get(port, "/readyz")).endswith("\r\n\r\nok")
         assert (await _get(port, "/other")).startswith("HTTP/1.1 404")
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)
 
 
+async def test_manager_tells_what_it_does(nodeless_plane: ControlPlane) -> None:
+    """Its checks by name, its queues, its requests and its failures, under upstream's names."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    options = manager.ManagerOptions(
+        controllers=("serviceaccount-controller",),
+        leader_elect=False,
+        serving=_open_to_all(port),
+    )
+    config = kubeconfig.load(str(nodeless_plane.kubeconfig))
+    running = asyncio.ensure_future(manager.Manager(options, config).run())
+
+    async def works() -> bool:
+        found = _samples(await _get(port, "/metrics"))
+        name = "serviceaccount-controller"
+        return found.get(("workqueue_work_duration_seconds_count", name), 0) > 0
+
+    await eventually(works, "it has reconciled")
+    assert (await _get(port, "/healthz?verbose")).endswith(
+        "[+]ping ok\n[+]serviceaccount-controller ok\nhealthz check passed\n"
+    )
+    assert "[+]informer-sync ok" in await _get(port, "/readyz?verbose")
+    found = _samples(await _get(port, "/metrics"))
+    name = "serviceaccount-controller"
+    for metric in ("adds_total", "queue_duration_seconds_count"):
+        assert found[f"workqueue_{metric}", name] >= 1
+    for metric in ("depth", "unfinished_work_seconds", "longest_running_processor_seconds"):
+        assert found[f"workqueue_{metric}", name] >= 0
+    assert found["controller_reconciles_total", name] >= 1
+    assert found["controller_reconcile_errors_total", name] == 0
+    host = config.server.removeprefix("https://")
+    assert found["rest_client_requests_total", "200", host, "GET"] >= 1
+    assert found["rest_client_rate_limiter_duration_seconds_bucket", host, "+Inf", "GET"] >= 1
+    assert found["process_resident_memory_bytes",] > 0
+    running.cancel()
+    await asyncio.wait({running})
+
+
+def _open_to_all(port: int) -> SecureServing:
+    return SecureServing(secure_port=port, authorization_always_allow_paths=("/*",))
+
+
+def _samples(answer: str) -> dict[tuple[str, ...], float]:
+    """By name and the values of the labels, in the order of their names."""
+    body = answer.partition("\r\n\r\n")[2]
+    return {
+        (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(body)
+        for sample in family.samples
+    }
+
+
 async def _get(port: int, path: str) -> str:
+    tls = ssl.create_default_context()
+    tls.check_hostname = False
+    tls.verify_mode = ssl.CERT_NONE
     with contextlib.suppress(ConnectionRefusedError):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls)
         writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         text = (await reader.read()).decode()
         writer.close()

@@ -7,6 +7,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from pyk8s.admission import serviceaccount
+from pyk8s.apimachinery import meta
+from pyk8s.apimachinery.gvk import Object
 from pyk8s.node import environment, shell, streams
 from pyk8s.node.environment import Reference
 
@@ -107,6 +110,24 @@ def test_files(path: str, found: tuple[Reference, str] | None) -> None:
     ]
     file = environment.file_at(pod, {"volumeMounts": mounts}, path)
     assert (file and (file.reference, file.key)) == found
+
+
+def test_files_of_a_token_volume() -> None:
+    """What admission mounts: a token of the right length, the CA, the namespace."""
+    spec: Object = {"containers": [{"name": "c"}]}
+    serviceaccount.mount_token(spec)
+    pod = _pod(**spec)
+    (container,) = spec["containers"]
+    at = f"{serviceaccount.TOKEN_MOUNT_PATH}/"
+    token = environment.file_at(pod, container, at + "token")
+    assert token == environment.File(environment.Token("", 3607), environment.TOKEN)
+    ca = environment.file_at(pod, container, at + "ca.crt")
+    assert ca == environment.File(Reference("ConfigMap", "kube-root-ca.crt"), "ca.crt")
+    namespace = environment.file_at(pod, container, at + "namespace")
+    assert namespace == environment.File(content=meta.namespace(pod).encode())
+    assert environment.file_at(pod, container, at + "other") is None
+    needed = {Reference("ConfigMap", "kube-root-ca.crt"), environment.Token("", 3607)}
+    assert environment.volume_references(pod) == needed
 
 
 async def test_terminal() -> None:

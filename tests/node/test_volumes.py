@@ -100,13 +100,13 @@ async def test_claim_is_missing(world: World) -> None:
     """A pod whose claim is not there waits for it."""
     await world.create(resources.PODS, with_claim("late"))
     await until_holds(world, "late", lambda p: waiting(p) == "ContainerCreating", "waits")
-    await world.create(
-        resources.PERSISTENT_VOLUME_CLAIMS, claim("late", storageClassName="", volumeName="late")
-    )
     spec = {"capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"],
             "hostPath": {"path": "/late"}}  # fmt: skip
     await world.client.create(
         resources.PERSISTENT_VOLUMES, {"metadata": {"name": "late"}, "spec": spec}
+    )
+    await world.create(
+        resources.PERSISTENT_VOLUME_CLAIMS, claim("late", storageClassName="", volumeName="late")
     )
     await until(world, "late", "Running")
     await until_told(world, "late", "Started")

@@ -124,7 +124,7 @@ async def test_unschedulable_until_relevant() -> None:
     queued = await waiting.pop()
     waiting.add_unschedulable(queued, frozenset({"NodeAffinity"}))
     waiting.event(queue.POD_DELETED)
-    assert waiting.depths() == {"active": 0, "backoff": 0, "unschedulable": 1}
+    assert waiting.depths() == {"active": 0, "backoff": 0, "unschedulable": 1, "gated": 0}
     waiting.event(queue.NODE_ADDED)
     assert waiting.depths()["backoff"] == 1
     assert await waiting.pop() is queued

@@ -1,2 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every namespace has from the start: the ServiceAccount `default` and the cluster's CA."""
+"""ServiceAccounts and what belongs to them.
+
+accounts         the ServiceAccount `default` of every namespace
+root_ca          the cluster's CA in every namespace
+tokens           the tokens in Secrets that users make for accounts
+legacy_cleaner   takes away those that nobody uses
+"""

@@ -1,14 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TLS of a node's server: certificates from files, or one it signs itself as a kubelet does."""
+"""A certificate that a server signs itself, in memory."""
 
 from __future__ import annotations
 
 import datetime
 import ipaddress
-import ssl
-import tempfile
 from collections.abc import Iterable
-from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -18,34 +15,13 @@ _LIFETIME = datetime.timedelta(days=365)
 _BACKDATE = datetime.timedelta(hours=1)
 
 
-def server_context(
-    names: Iterable[str], *, client_ca_file: str = "", cert_file: str = "", key_file: str = ""
-) -> ssl.SSLContext:
-    """Without a certificate in files, one for these names and addresses is made. Clients may show
-    one signed by the CA. Raises OSError, ssl.SSLError among them, for files that do not serve."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if cert_file:
-        context.load_cert_chain(cert_file, key_file or None)
-    else:
-        # A context reads certificates from files alone.
-        with tempfile.TemporaryDirectory() as directory:
-            path = Path(directory, "kubelet.pem")
-            path.touch(0o600)
-            path.write_bytes(_self_signed(names))
-            context.load_cert_chain(path)
-    if client_ca_file:
-        context.load_verify_locations(client_ca_file)
-        context.verify_mode = ssl.CERT_OPTIONAL
-    return context
-
-
-def _self_signed(names: Iterable[str]) -> bytes:
+def certificate(names: Iterable[str]) -> bytes:
+    """PEM of the key and the certificate, for these names and addresses."""
     key = ec.generate_private_key(ec.SECP256R1())
-    known = [*names]
+    known = [*dict.fromkeys(names)]
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, known[0])])
     now = datetime.datetime.now(datetime.UTC)
-    certificate = (
+    made = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(subject)
@@ -62,7 +38,7 @@ def _self_signed(names: Iterable[str]) -> bytes:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    return private + certificate.public_bytes(serialization.Encoding.PEM)
+    return private + made.public_bytes(serialization.Encoding.PEM)
 
 
 def _general_name(name: str) -> x509.GeneralName:

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How much processor time simulated containers have used: no I/O.
+
+What a container uses may change while it runs, but what it has used never becomes less: its
+seconds are added up at the rate that held meanwhile. So a counter of a node goes on when one of
+its containers ends, as that of a machine does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+# The uid of the pod, and the name of the container.
+Key = tuple[str, str]
+
+
+@dataclass(slots=True)
+class _Used:
+    """One run of a container: `seconds` until `at`, and `nano_cores` from then on."""
+
+    started_at: float
+    seconds: float
+    at: float
+    nano_cores: int
+
+
+@dataclass(slots=True)
+class _Node:
+    since: float
+    ended: float = 0.0
+    containers: dict[Key, _Used] = field(default_factory=dict)
+
+
+class Meter:
+    """Of all nodes of a process. Moments are seconds since the epoch and never go back."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[str, _Node] = {}
+
+    def read(self, node: str, key: Key, started_at: float, nano_cores: int, now: float) -> float:
+        """The seconds a run has used until now; `nano_cores` is its rate from now on, and the one
+        it always had where it is new here."""
+        containers = self._node(node, now).containers
+        used = containers.get(key)
+        if used is None or used.started_at != started_at:
+            self._end(node, key)
+            seconds = nano_cores / 1e9 * max(0.0, now - started_at)
+            containers[key] = _Used(started_at, seconds, now, nano_cores)
+            return seconds
+        used.seconds += used.nano_cores / 1e9 * max(0.0, now - used.at)
+        used.at, used.nano_cores = now, nano_cores
+        return used.seconds
+
+    def ended(self, node: str, running: Iterable[Key], now: float) -> tuple[float, float]:
+        """The seconds that the ended containers of a node used, `running` being all the others,
+        and for how many seconds the node has been metered."""
+        known = self._node(node, now)
+        for key in known.containers.keys() - {*running}:
+            self._end(node, key)
+        return known.ended, now - known.since
+
+    def _node(self, name: str, now: float) -> _Node:
+        return self._nodes.setdefault(name, _Node(now))
+
+    def _end(self, node: str, key: Key) -> None:
+        known = self._nodes[node]
+        used = known.containers.pop(key, None)
+        if used is not None:
+            known.ended += used.seconds
