@@ -501,10 +501,11 @@ async def _is_ready(address: tuple[str, int], ca_file: Path) -> bool:
 
 def _unserved_plugins(components: Sequence[str]) -> tuple[str, ...]:
     """Those that rest on a component that does not run here: without controllers no claim or
-    volume could ever be removed, and no namespace would have the ServiceAccount `default`."""
+    volume could ever be removed, no namespace would have the ServiceAccount `default`, and no Node
+    would take a Pod."""
     if "controller-manager" in components:
         return ()
-    return ("ServiceAccount", "StorageObjectInUseProtection")
+    return ("ServiceAccount", "StorageObjectInUseProtection", "TaintNodesByCondition")
 
 
 def _kubeconfig_path(options: UpOptions, directory: Path) -> Path:
