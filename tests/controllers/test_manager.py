@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from world import World
 
 from pyk8s.client import kubeconfig
-from pyk8s.controllers import manager, registry
+from pyk8s.controllers import manager, queuenames, registry
 from pyk8s.controllers.controller import Context, Controller
 from pyk8s.serving.component import SecureServing
 
@@ -44,6 +44,14 @@ def test_controllers_flag_with_one_name() -> None:
     assert only.name == "namespace-controller"
     with pytest.raises(registry.UnknownController, match="'-nobody' is not in the list"):
         registry.selected(["*", "-nobody"])
+
+
+def test_queues_are_called_as_upstream() -> None:
+    """Each by a name of its own, for a metric with one name twice would be no metric."""
+    names = [queuenames.of(name) for name in registry.CONTROLLERS]
+    assert len({*names}) == len(names)
+    assert queuenames.NAMES.keys() <= registry.CONTROLLERS.keys()
+    assert {"deployment", "endpoint_slice", "replicationmanager"} <= {*names}
 
 
 async def test_two_managers_one_leader(cluster: ControlPlane) -> None:
@@ -98,7 +106,7 @@ async def test_manager_tells_what_it_does(nodeless_plane: ControlPlane) -> None:
 
     async def works() -> bool:
         found = _samples(await _get(port, "/metrics"))
-        name = "serviceaccount-controller"
+        name = "serviceaccount"
         return found.get(("workqueue_work_duration_seconds_count", name), 0) > 0
 
     await eventually(works, "it has reconciled")
@@ -109,9 +117,9 @@ async def test_manager_tells_what_it_does(nodeless_plane: ControlPlane) -> None:
     found = _samples(await _get(port, "/metrics"))
     name = "serviceaccount-controller"
     for metric in ("adds_total", "queue_duration_seconds_count"):
-        assert found[f"workqueue_{metric}", name] >= 1
+        assert found[f"workqueue_{metric}", "serviceaccount"] >= 1
     for metric in ("depth", "unfinished_work_seconds", "longest_running_processor_seconds"):
-        assert found[f"workqueue_{metric}", name] >= 0
+        assert found[f"workqueue_{metric}", "serviceaccount"] >= 0
     assert found["controller_reconciles_total", name] >= 1
     assert found["controller_reconcile_errors_total", name] == 0
     host = config.server.removeprefix("https://")
