@@ -46,6 +46,21 @@ def _parser() -> flags.Parser:
         help="requests a second (default: 0, no limit)",
     )
     client_component.add_burst(parser)
+    add(
+        "--bind-address",
+        default="127.0.0.1",
+        type=flags.ip_address,
+        metavar="IP",
+        help="where health and metrics are served (default: 127.0.0.1)",
+    )
+    add(
+        "--port",
+        default=0,
+        type=flags.port,
+        metavar="PORT",
+        help="serve /healthz, /livez, /readyz and /metrics as plain HTTP; 0 serves nothing"
+        " (default: 0; upstream's --secure-port with TLS is not there)",
+    )
     client_component.add_verbosity(parser)
     return parser
 

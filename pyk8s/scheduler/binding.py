@@ -8,7 +8,8 @@ What was reserved is unreserved, in reverse, when a later step says no. Mirrors 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pyk8s.scheduler.evaluation import Profile
@@ -16,6 +17,7 @@ from pyk8s.scheduler.framework import interface
 from pyk8s.scheduler.framework.interface import CycleState
 from pyk8s.scheduler.framework.podinfo import PodInfo
 from pyk8s.scheduler.framework.status import SUCCESS, Code, Status
+from pyk8s.scheduler.metrics import SchedulerMetrics
 
 # However long a plugin asks for.
 _PERMIT_SECONDS_MAX = 900.0
@@ -25,7 +27,9 @@ class BindingCycle:
     """The steps of one profile. A rejection names its plugin; plugins may raise StatusError and
     ServerUnreachable from `bind`, and the pod is unreserved then too."""
 
-    def __init__(self, profile: Profile) -> None:
+    def __init__(self, profile: Profile, metrics: SchedulerMetrics) -> None:
+        self._profile = profile.name
+        self._metrics = metrics
         self._reserve = profile.having(interface.ReservePlugin)
         self._permit = profile.having(interface.PermitPlugin)
         self._pre_bind = profile.having(interface.PreBindPlugin)
@@ -34,6 +38,12 @@ class BindingCycle:
         self._waiting: dict[str, asyncio.Future[Status]] = {}
 
     def reserve(self, state: CycleState, pod: PodInfo, node: str) -> Status:
+        began = time.perf_counter()
+        status = self._reserved(state, pod, node)
+        self._measure("Reserve", began, status)
+        return status
+
+    def _reserved(self, state: CycleState, pod: PodInfo, node: str) -> Status:
         for plugin in self._reserve:
             status: Status = plugin.reserve(state, pod, node)
             if not status.is_success:
@@ -45,11 +55,20 @@ class BindingCycle:
         for plugin in reversed(self._reserve):
             plugin.unreserve(state, pod, node)
 
-    async def run(self, state: CycleState, pod: PodInfo, node: str) -> Status:
-        """After `reserve`."""
+    def _measure(self, point: str, began: float, status: Status) -> None:
+        seconds = time.perf_counter() - began
+        self._metrics.point_seconds.observe(seconds, point, status.code.value, self._profile)
+
+    async def run(
+        self, state: CycleState, pod: PodInfo, node: str, permitted: Callable[[str], None]
+    ) -> Status:
+        """After `reserve`. `permitted` is told the uid once no plugin can hold the pod any more."""
         bound = False
         try:
-            status = await self._steps(state, pod, node)
+            status = await self._permitted(state, pod, node)
+            if status.is_success:
+                permitted(pod.uid)
+                status = await self._steps(state, pod, node)
             bound = status.is_success
         finally:
             if not bound:
@@ -72,15 +91,26 @@ class BindingCycle:
             verdict.set_result(status)
 
     async def _steps(self, state: CycleState, pod: PodInfo, node: str) -> Status:
-        status: Status = await self._permitted(state, pod, node)
+        began = time.perf_counter()
+        status = await self._prepared(state, pod, node)
+        self._measure("PreBind", began, status)
         if not status.is_success:
             return status
+        began = time.perf_counter()
+        status = await self._bound(state, pod, node)
+        self._measure("Bind", began, status)
+        return status
+
+    async def _prepared(self, state: CycleState, pod: PodInfo, node: str) -> Status:
         for plugin in self._pre_bind:
-            status = await plugin.pre_bind(state, pod, node)
+            status: Status = await plugin.pre_bind(state, pod, node)
             if not status.is_success and status.code is not Code.SKIP:
                 return _by(plugin, status)
+        return SUCCESS
+
+    async def _bound(self, state: CycleState, pod: PodInfo, node: str) -> Status:
         for plugin in self._bind:
-            status = await plugin.bind(state, pod, node)
+            status: Status = await plugin.bind(state, pod, node)
             if status.code is not Code.SKIP:
                 return _by(plugin, status)
         return Status(Code.ERROR, ("no plugin bound the pod",))
@@ -99,14 +129,17 @@ class BindingCycle:
         plugin, seconds = min(waits, key=lambda each: each[1])
         verdict: asyncio.Future[Status] = asyncio.get_running_loop().create_future()
         self._waiting[uid] = verdict
+        began = time.perf_counter()
         try:
             async with asyncio.timeout(seconds):
-                return await verdict
+                status = await verdict
         except TimeoutError:
             reason = f"timeout after waiting {seconds:g}s at WaitOnPermit"
-            return Status(Code.UNSCHEDULABLE, (reason,), plugin.name)
+            status = Status(Code.UNSCHEDULABLE, (reason,), plugin.name)
         finally:
             del self._waiting[uid]
+        self._metrics.permit_seconds.observe(time.perf_counter() - began, status.code.value)
+        return status
 
 
 def _by(plugin: Any, status: Status) -> Status:

@@ -8,6 +8,7 @@ journal of the table -> changed rows -> filter codes, scores -> total, -1 where 
 from __future__ import annotations
 
 import random
+import time
 from collections import Counter, OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from pyk8s.scheduler.framework import interface
 from pyk8s.scheduler.framework.nodetable import ALL, Ints, Mask, NodeTable, Rows
 from pyk8s.scheduler.framework.podinfo import PodInfo
 from pyk8s.scheduler.framework.status import Code, Status
+from pyk8s.scheduler.metrics import Observe
 
 _KEPT_MAX = 32
 
@@ -93,8 +95,9 @@ class Evaluation:
                 active.append(plugin)
         return active
 
-    def refresh(self) -> None:
-        """Bring the answers up to the table as it is now."""
+    def refresh(self, observe: Observe | None = None) -> None:
+        """Bring the answers up to the table as it is now. `observe` is told how long each plugin
+        takes that looks at single rows."""
         nodes = self._nodes
         position = nodes.position
         versions = [plugin.version for _, plugin in self._counted]
@@ -107,19 +110,22 @@ class Evaluation:
                 self._raw = np.zeros((len(self._scores), nodes.size), np.int64)
                 self._alone: Mask = np.zeros(nodes.size, np.bool_)
                 self._total: Ints = np.full(nodes.size, -1, np.int64)
-            self._judge(rows)
+            self._judge(rows, observe)
         elif versions == self._versions:
             return
         self._count()
         # A plugin may have met a resource for the first time, which is no change of any node.
         self._position, self._versions = position, versions
 
-    def _judge(self, rows: Rows) -> None:
+    def _judge(self, rows: Rows, observe: Observe | None) -> None:
         """What each node is by itself."""
         nodes, pod = self._nodes, self._pod
         feasible = nodes.is_node[rows].copy()
         for place, plugin in self._judging:
+            began = time.perf_counter() if observe else 0.0
             found = plugin.filter(self.state, pod, nodes, rows)
+            if observe:
+                observe(plugin.name, "Filter", time.perf_counter() - began)
             self._codes[place, rows] = found
             feasible &= found == interface.FITS
         self._alone[rows] = feasible
@@ -127,7 +133,10 @@ class Evaluation:
         normalized = []
         for place, plugin in enumerate(self._scores):
             raw, weight = self._raw[place], self._weights[place]
+            began = time.perf_counter() if observe else 0.0
             raw[rows] = scores = plugin.score(self.state, pod, nodes, rows)
+            if observe:
+                observe(plugin.name, "Score", time.perf_counter() - began)
             if self._normalizing[place]:
                 normalized.append((raw, plugin, weight))
             else:
@@ -234,12 +243,12 @@ class Evaluations:
         self._nodes = nodes
         self._kept: OrderedDict[tuple[str, bytes], Evaluation] = OrderedDict()
 
-    def of(self, profile: Profile, pod: PodInfo) -> Evaluation:
+    def of(self, profile: Profile, pod: PodInfo, observe: Observe | None = None) -> Evaluation:
         """Up to date until the table changes again. What a pod with claims may do follows from
         objects that the table does not know, and is never kept."""
         if volumes.claim_names(pod.pod):
             found = Evaluation(profile, pod, self._nodes)
-            found.refresh()
+            found.refresh(observe)
             return found
         key = (profile.name, pod.signature)
         kept = self._kept.get(key)
@@ -249,5 +258,5 @@ class Evaluations:
                 self._kept.popitem(last=False)
         else:
             self._kept.move_to_end(key)
-        kept.refresh()
+        kept.refresh(observe)
         return kept

@@ -6,12 +6,12 @@ What is not built yet of its list: ImageLocality, DynamicResources.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.client.client import Client
-from pyk8s.scheduler import placement, queue
+from pyk8s.scheduler import placement
 from pyk8s.scheduler.evaluation import Profile
 from pyk8s.scheduler.framework.nodetable import NodeTable
 from pyk8s.scheduler.nominator import Nominator
@@ -28,25 +28,6 @@ from pyk8s.scheduler.podindex import PodIndex
 from pyk8s.scheduler.storage import Storage
 
 DEFAULT_SCHEDULER = "default-scheduler"
-
-_ANY_NODE = frozenset({queue.NODE_ADDED, queue.NODE_UPDATED})
-_ANY_POD = frozenset({queue.POD_ADDED, queue.POD_UPDATED, queue.POD_DELETED})
-
-# The events after which a plugin may let a pod pass that it rejected.
-RELEVANT: Mapping[str, frozenset[str]] = {
-    "NodeName": _ANY_NODE,
-    "NodeUnschedulable": _ANY_NODE,
-    "TaintToleration": _ANY_NODE,
-    "NodeAffinity": _ANY_NODE,
-    "NodePorts": _ANY_NODE | {queue.POD_DELETED},
-    "NodeResourcesFit": _ANY_NODE | {queue.POD_DELETED},
-    "PodTopologySpread": _ANY_NODE | {queue.NODE_DELETED} | _ANY_POD,
-    "InterPodAffinity": _ANY_NODE | _ANY_POD | {queue.NAMESPACE_CHANGED},
-    "VolumeBinding": _ANY_NODE | {queue.STORAGE_CHANGED},
-    "VolumeZone": _ANY_NODE | {queue.STORAGE_CHANGED},
-    "VolumeRestrictions": _ANY_NODE | {queue.POD_DELETED, queue.STORAGE_CHANGED},
-    "NodeVolumeLimits": _ANY_NODE | {queue.POD_DELETED, queue.STORAGE_CHANGED},
-}
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from pyk8s.scheduler.framework.interface import MAX_NODE_SCORE, CycleState
 from pyk8s.scheduler.framework.nodetable import CPU, MEMORY, Ints, NodeTable, Rows
 from pyk8s.scheduler.framework.podinfo import PodInfo
 from pyk8s.scheduler.framework.status import SKIP, SUCCESS, Status, unschedulable
+from pyk8s.scheduler.plugins import hints
 
 _TOO_MANY_PODS = 1
 
@@ -20,6 +21,9 @@ class Fit:
     """The bits of a code: too many pods, then what is insufficient, in the state's order."""
 
     name = "NodeResourcesFit"
+
+    def events_to_register(self) -> hints.Registered:
+        return hints.NODE_RESOURCES_FIT
 
     def pre_filter(self, state: CycleState, pod: PodInfo, nodes: NodeTable) -> Status:
         state[self.name] = [(name, amount) for name, amount in pod.requests.items() if amount > 0]
