@@ -44,7 +44,7 @@ _SELECTED = {"nodeSelector": {"kubernetes.io/hostname": "other"}}
 @pytest.mark.parametrize(
     ("nodes", "wanting", "message"),
     [
-        pytest.param([node("a", taints=_TAINT)], {}, "1 node(s) had untolerated taint {k: v}"),
+        pytest.param([node("a", taints=_TAINT)], {}, "1 node(s) had untolerated taint(s)"),
         pytest.param([node("a", unschedulable=True)], {}, "1 node(s) were unschedulable"),
         pytest.param([node("a", cpu="500m")], {}, "1 Insufficient cpu"),
         pytest.param([node("a")], _SELECTED, "1 node(s) didn't match Pod's node affinity/selector"),
@@ -54,7 +54,7 @@ _SELECTED = {"nodeSelector": {"kubernetes.io/hostname": "other"}}
         pytest.param(
             [node("a", cpu="1m"), node("b", cpu="1m"), node("c", taints=_TAINT)],
             {},
-            "2 Insufficient cpu, 1 node(s) had untolerated taint {k: v}",
+            "2 Insufficient cpu, 1 node(s) had untolerated taint(s)",
         ),
     ],
     ids=["taint", "cordon", "cpu", "selector", "name", "several"],

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pyk8s.componenthelpers import nodeaffinity, taints
-from pyk8s.scheduler.framework.interface import FITS, MAX_NODE_SCORE, CycleState
+from pyk8s.scheduler.framework.interface import MAX_NODE_SCORE, CycleState
 from pyk8s.scheduler.framework.nodetable import Ints, NodeTable, Rows, Taints
 from pyk8s.scheduler.framework.podinfo import PodInfo
 from pyk8s.scheduler.framework.status import (
@@ -61,29 +61,22 @@ class NodeUnschedulable:
 
 
 class TaintToleration:
-    """A code is one more than the place of the untolerated taint in what the state lists."""
-
     name = "TaintToleration"
 
     def events_to_register(self) -> hints.Registered:
         return hints.TAINT_TOLERATION
 
     def filter(self, state: CycleState, pod: PodInfo, nodes: NodeTable, rows: Rows) -> Ints:
-        listed: list[tuple[str, str, str]] = state.setdefault(self.name, [])
-        codes: list[int] = state.setdefault(f"{self.name}/codes", [])
+        codes: list[int] = state.setdefault(self.name, [])
         tolerations = pod.pod["spec"].get("tolerations") or ()
         for taint_set in nodes.taints[len(codes) :]:
             found = taints.find_untolerated(_objects(taint_set), tolerations)
-            if found is None:
-                codes.append(FITS)
-                continue
-            listed.append((found["key"], found["value"], found["effect"]))
-            codes.append(len(listed))
+            codes.append(int(found is not None))
         return np.array(codes, np.int64)[nodes.taint_sets[rows]]
 
     def rejection(self, state: CycleState, code: int) -> Status:
-        key, value, _ = state[self.name][code - 1]
-        return unresolvable(f"node(s) had untolerated taint {{{key}: {value}}}")
+        # What taints a node has is not for everybody who may look at a pod.
+        return unresolvable("node(s) had untolerated taint(s)")
 
     def score(self, state: CycleState, pod: PodInfo, nodes: NodeTable, rows: Rows) -> Ints:
         """How many PreferNoSchedule taints are not tolerated."""
