@@ -122,7 +122,7 @@ class EventRecorder:
         try:
             async with asyncio.timeout(seconds_max):
                 while not self._queue.empty():
-                    await self._write(self._waiting[self._queue.get_nowait()])
+                    await self._write(self._waiting.pop(self._queue.get_nowait()))
         except TimeoutError:
             _log.warning("events dropped at the end: count=%s", self._queue.qsize())
 
