@@ -449,6 +449,14 @@ class Events:
     def body(self) -> bytes:
         return self._answer.read()
 
+    def broken(self) -> bool:
+        """Whether the answer breaks off instead of ending; waits for either."""
+        try:
+            self._answer.read()
+        except (http.client.IncompleteRead, ConnectionError, ssl.SSLError):
+            return True
+        return False
+
     def frame(self) -> bytes:
         """The next frame of a stream whose frames begin with four bytes of length."""
         size = int.from_bytes(self._answer.read(4), "big")

@@ -11,6 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pyk8s.admission import interface
+from pyk8s.admission.certificates import (
+    CertificateApproval,
+    CertificateSigning,
+    CertificateSubjectRestriction,
+)
 from pyk8s.admission.defaultclass import (
     INGRESS_CLASSES,
     STORAGE_CLASSES,
@@ -26,6 +31,7 @@ from pyk8s.admission.resourcequota import RESOURCE_QUOTAS, ResourceQuota, Rewrit
 from pyk8s.admission.runtimeclass import RUNTIME_CLASSES, RuntimeClass
 from pyk8s.admission.serviceaccount import SERVICE_ACCOUNTS, ServiceAccount
 from pyk8s.admission.storageobjectinuse import StorageObjectInUseProtection
+from pyk8s.auth.authorizer import Authorizer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +40,7 @@ class Dependencies:
 
     objects_of: ObjectsOf
     rewrite_quota: Rewrite
+    authorizer: Authorizer
     not_ready_toleration_seconds: int = DEFAULT_SECONDS
     unreachable_toleration_seconds: int = DEFAULT_SECONDS
 
@@ -61,6 +68,9 @@ _ORDERED: dict[str, _Make] = {
     "DefaultStorageClass": lambda given: DefaultStorageClass(given.objects_of(STORAGE_CLASSES)),
     "StorageObjectInUseProtection": lambda given: StorageObjectInUseProtection(),
     "RuntimeClass": lambda given: RuntimeClass(given.objects_of(RUNTIME_CLASSES)),
+    "CertificateApproval": lambda given: CertificateApproval(given.authorizer),
+    "CertificateSigning": lambda given: CertificateSigning(given.authorizer),
+    "CertificateSubjectRestriction": lambda given: CertificateSubjectRestriction(),
     "DefaultIngressClass": lambda given: DefaultIngressClass(given.objects_of(INGRESS_CLASSES)),
     # The last, so that nothing is charged that another refuses.
     "ResourceQuota": lambda given: ResourceQuota(

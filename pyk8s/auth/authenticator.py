@@ -25,10 +25,14 @@ class Credentials:
 
     `authorization` is the value of that header. `client_certificate` is the DER form of a
     certificate whose chain the TLS layer has already verified; empty when none was offered.
+    `client_authority` is the certificate its chain ends at, which is one of those the server
+    trusts. `headers` are all headers as they came, names in lower case.
     """
 
     authorization: str = ""
     client_certificate: bytes = b""
+    client_authority: bytes = b""
+    headers: Sequence[tuple[bytes, bytes]] = ()
 
 
 class Authenticator(Protocol):

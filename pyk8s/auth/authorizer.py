@@ -15,11 +15,20 @@ from typing import Protocol
 from pyk8s.apimachinery import errors
 from pyk8s.apimachinery.gojson import quoted_string
 from pyk8s.apimachinery.gvk import GroupResource
-from pyk8s.auth.user import SYSTEM_MASTERS, UserInfo
+from pyk8s.auth.user import AUTHENTICATED, SYSTEM_MASTERS, UserInfo
 
 # Open to everyone: upstream's --authorization-always-allow-paths, and what its ClusterRole
 # system:public-info-viewer grants to the unauthenticated. Single checks below them are not.
 ALWAYS_ALLOWED_PATHS = ("/healthz", "/livez", "/readyz", "/version", "/version/")
+
+# What every authenticated user may ask: who they are, what they may, and what is served. The rules
+# of upstream's ClusterRoles system:basic-user and system:discovery.
+SELF_REVIEWS = (
+    ("authentication.k8s.io", "selfsubjectreviews"),
+    ("authorization.k8s.io", "selfsubjectaccessreviews"),
+    ("authorization.k8s.io", "selfsubjectrulesreviews"),
+)
+DISCOVERY_PATHS = ("/api", "/apis", "/openapi")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +88,21 @@ class AllowedPaths:
         if not attributes.is_resource_request and attributes.path in self._paths:
             return _ALLOW
         return _NO_OPINION
+
+
+class BasicUsers:
+    """Whoever is authenticated may ask about themselves and discover what is served."""
+
+    async def authorize(self, attributes: Attributes) -> Verdict:
+        if AUTHENTICATED not in attributes.user.groups:
+            return _NO_OPINION
+        if attributes.is_resource_request:
+            is_own = (attributes.group, attributes.resource) in SELF_REVIEWS
+            allowed = is_own and attributes.verb == "create" and not attributes.subresource
+        else:
+            below = any(attributes.path.startswith(f"{path}/") for path in DISCOVERY_PATHS)
+            allowed = attributes.verb == "get" and (below or attributes.path in DISCOVERY_PATHS)
+        return _ALLOW if allowed else _NO_OPINION
 
 
 class Union:

@@ -29,11 +29,20 @@ CREDENTIAL_ID = "authentication.kubernetes.io/credential-id"
 
 
 class X509:
-    """Authenticates by the certificate the connection was opened with."""
+    """Authenticates by the certificate the connection was opened with.
+
+    With `authorities` (DER) only they vouch for clients: the server may trust others for another
+    purpose, and who has a certificate of theirs is refused.
+    """
+
+    def __init__(self, authorities: frozenset[bytes] | None = None) -> None:
+        self._authorities = authorities
 
     async def authenticate(self, credentials: Credentials) -> UserInfo | None:
         if not credentials.client_certificate:
             return None
+        if self._authorities is not None and credentials.client_authority not in self._authorities:
+            raise errors.unauthorized()
         holder = _holder(credentials.client_certificate)
         if holder is None:
             return None

@@ -90,6 +90,7 @@ _PAIRS = (
     ("tls_cert_file", "tls_private_key_file"),
     ("etcd_certfile", "etcd_keyfile"),
     ("kubelet_client_certificate", "kubelet_client_key"),
+    ("proxy_client_cert_file", "proxy_client_key_file"),
 )
 
 
@@ -151,6 +152,15 @@ _FLAGS = {
     "who may ask, and the cluster": (
         _Flag("--client-ca-file", "FILE", "CA of client certificates"),
         _Flag("--token-auth-file", "FILE", "CSV file of tokens: token,user,uid,groups"),
+        _Flag("--requestheader-client-ca-file", "FILE",
+              "CA of front proxies, which say in headers who asks"),
+        _Flag("--requestheader-allowed-names", "NAMES",
+              "common names of their certificates; any without this", flags.words),
+        _Flag("--requestheader-username-headers", "NAMES", "where the user stands", flags.words),
+        _Flag("--requestheader-uid-headers", "NAMES", "where the uid stands", flags.words),
+        _Flag("--requestheader-group-headers", "NAMES", "where the groups stand", flags.words),
+        _Flag("--requestheader-extra-headers-prefix", "PREFIXES",
+              "what headers of extra begin with", flags.words),
         _Flag("--service-cluster-ip-range", "CIDR", "addresses of Services", flags.ip_range),
         _Flag("--service-node-port-range", "LOW-HIGH", "ports of Services of type NodePort",
               flags.port_range),
@@ -158,6 +168,15 @@ _FLAGS = {
         _Flag("--service-account-key-file", "FILE", "key that verifies them; may be repeated",
               field="service_account_key_files"),
         _Flag("--service-account-signing-key-file", "FILE", "key that signs them"),
+    ),
+    "aggregation": (
+        _Flag("--proxy-client-cert-file", "FILE", "client certificate for aggregated servers"),
+        _Flag("--proxy-client-key-file", "FILE", "its key"),
+        _Flag("--enable-aggregator-routing", "BOOL",
+              "pass requests on to endpoints; false: to the Service's cluster IP",
+              flags.boolean),
+        _Flag("--aggregator-reject-forwarding-redirect", "BOOL",
+              "redirects of aggregated servers become errors", flags.boolean),
     ),
     "admission": (
         _Flag("--enable-admission-plugins", "NAMES", "plugins beside those on by default",
@@ -221,6 +240,7 @@ def _end_with_parent() -> None:
 def _operator_errors() -> tuple[type[Exception], ...]:
     """What an operator can put right, so that one line says more than a traceback. Imported
     only when something failed."""
+    from pyk8s.auth.requestheader import BundleError
     from pyk8s.auth.serviceaccount import KeyFileError
     from pyk8s.auth.tokenfile import TokenFileError
     from pyk8s.server.apiserver import StartError
@@ -230,7 +250,7 @@ def _operator_errors() -> tuple[type[Exception], ...]:
     from pyk8s.storage.errors import StorageError
 
     serving_errors = (CertificateError, ListenError, ServingError)
-    return (StartError, KeyFileError, TokenFileError, StorageError, *serving_errors)
+    return (StartError, BundleError, KeyFileError, TokenFileError, StorageError, *serving_errors)
 
 
 def _run(options: APIServerOptions) -> int:

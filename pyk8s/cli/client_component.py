@@ -7,9 +7,14 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
 
 from pyk8s.cli import flags, supervisor
 from pyk8s.cli.flags import UsageError
+
+if TYPE_CHECKING:
+    from pyk8s.serving.component import SecureServing
 
 
 def main(
@@ -73,6 +78,47 @@ def add_burst(parser: flags.Parser) -> None:
         metavar="N",
         help="how many of them at once (default: 1000)",
     )
+
+
+def add_secure_serving(parser: flags.Parser, port: int) -> None:
+    """What `take_secure_serving` takes; `port` is the component's own upstream."""
+    add = parser.add_argument
+    add(
+        "--bind-address",
+        default="127.0.0.1",
+        type=flags.ip_address,
+        metavar="IP",
+        help="where health and metrics are served (default: 127.0.0.1)",
+    )
+    add(
+        "--secure-port",
+        default=0,
+        type=flags.port,
+        metavar="PORT",
+        help=f"port of /healthz, /livez, /readyz and /metrics, over TLS (default: 0, not served;"
+        f" upstream: {port})",
+    )
+    for flag, what in (
+        ("--tls-cert-file", "certificate to serve with (default: one it signs itself)"),
+        ("--tls-private-key-file", "its key"),
+        ("--client-ca-file", "whose client certificates are let in, beside tokens"),
+    ):
+        add(flag, default="", metavar="FILE", help=what)
+    add(
+        "--authorization-always-allow-paths",
+        default=("/healthz", "/readyz", "/livez"),
+        type=flags.names,
+        metavar="PATHS",
+        help="what everybody may ask for; all else as the API server's reviews allow it"
+        " (default: /healthz,/readyz,/livez)",
+    )
+
+
+def take_secure_serving(values: dict[str, Any]) -> SecureServing:
+    """The serving options among the parsed values, which are taken away."""
+    from pyk8s.serving.component import SecureServing
+
+    return SecureServing(**{each.name: values.pop(each.name) for each in fields(SecureServing)})
 
 
 def add_verbosity(parser: flags.Parser) -> None:

@@ -63,6 +63,16 @@ _FLAGS: tuple[tuple[str, Callable[[str], Any], str, str], ...] = (
      "addresses for Services of type LoadBalancer; without it they stay pending"),
     ("service-account-private-key-file", str, "FILE", "signs the tokens that Secrets hold"),
     ("root-ca-file", str, "FILE", "CA that is put beside them, and into every namespace"),
+    ("cluster-signing-cert-file", str, "FILE", "CA that signs certificate requests"),
+    ("cluster-signing-key-file", str, "FILE", "its key"),
+    *(
+        (f"cluster-signing-{signer}-{part}-file", str, "FILE", f"{what} of {signer} alone")
+        for signer in ("kubelet-serving", "kubelet-client", "kube-apiserver-client",
+                       "legacy-unknown")
+        for part, what in (("cert", "the CA"), ("key", "the CA's key"))
+    ),
+    ("cluster-signing-duration", _seconds, "DURATION",
+     "how long a certificate is valid that asks for no less"),
     ("legacy-service-account-token-clean-up-period", _seconds, "DURATION",
      "after how long without use such a token goes"),
     ("horizontal-pod-autoscaler-sync-period", _seconds, "DURATION",
@@ -96,6 +106,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 def take(values: dict[str, Any]) -> Options:
     """The settings among the parsed values, which are taken away. Raises UsageError for flags
     that do not fit each other."""
+    from pyk8s.controllers.certificates import signing
+    from pyk8s.controllers.certificates.authority import CannotSign
     from pyk8s.controllers.nodeipam.pools import pools
     from pyk8s.controllers.options import Options
     from pyk8s.controllers.serviceaccount import tokens
@@ -108,7 +120,8 @@ def take(values: dict[str, Any]) -> Options:
         if options.service_account_private_key_file:
             tokens.issuer(options)
         tokens.root_ca(options)
-    except ValueError as error:
+        signing.check(options)
+    except (ValueError, CannotSign) as error:
         raise flags.UsageError(str(error)) from None
     except OSError as error:
         raise flags.UsageError(f"cannot read {error.filename}: {error.strerror}") from None

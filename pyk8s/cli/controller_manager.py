@@ -30,7 +30,8 @@ def _options(parsed: argparse.Namespace) -> ManagerOptions:
 
     values = {key: value for key, value in vars(parsed).items() if key != "v"}
     settings = controller_flags.take(values)
-    return ManagerOptions(**values, settings=settings)
+    serving = client_component.take_secure_serving(values)
+    return ManagerOptions(**values, serving=serving, settings=settings)
 
 
 def _parser() -> flags.Parser:
@@ -53,20 +54,7 @@ def _parser() -> flags.Parser:
         help="requests a second and controller (default: 500; 0 for no limit)",
     )
     client_component.add_burst(parser)
-    add(
-        "--bind-address",
-        default="127.0.0.1",
-        type=flags.ip_address,
-        metavar="IP",
-        help="where /healthz and /metrics are served, over plain HTTP (default: 127.0.0.1)",
-    )
-    add(
-        "--port",
-        default=0,
-        type=flags.port,
-        metavar="PORT",
-        help="port of /healthz and /metrics (default: 0, not served)",
-    )
+    client_component.add_secure_serving(parser, 10257)
     controller_flags.add(parser)
     client_component.add_verbosity(parser)
     return parser

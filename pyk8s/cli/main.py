@@ -15,6 +15,7 @@ _COMMANDS = {
     "controller-manager": "pyk8s.cli.controller_manager",
     "scheduler": "pyk8s.cli.scheduler",
     "node": "pyk8s.cli.node",
+    "metrics-server": "pyk8s.cli.metrics_server",
 }
 
 _HELP = """\
@@ -27,6 +28,7 @@ A Kubernetes control plane in Python.
   controller-manager  run the controllers alone, against any API server
   scheduler           run the scheduler alone, against any API server
   node                run simulated nodes, against any API server
+  metrics-server      tell what nodes and pods use, for kubectl top and autoscalers
 
 `pyk8s COMMAND --help` tells a command's flags, `pyk8s --version` the version.
 """

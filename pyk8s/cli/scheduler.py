@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pyk8s.cli import client_component, flags
 
@@ -28,41 +28,77 @@ def parse(arguments: Sequence[str]) -> SchedulerOptions:
 def _options(parsed: argparse.Namespace) -> SchedulerOptions:
     from pyk8s.scheduler.server import SchedulerOptions
 
-    values = vars(parsed)
-    values.pop("v", None)
-    return SchedulerOptions(**values)
+    given = dict(vars(parsed))
+    values: dict[str, Any] = {"serving": client_component.take_secure_serving(given)}
+    election = {}
+    for name, value in given.items():
+        if name in _ELECTION_FIELDS:
+            if value is not None:
+                election[_ELECTION_FIELDS[name]] = value
+        elif name not in ("v", "write_config_to"):
+            values[name] = value
+    return SchedulerOptions(leader_election=election, **values)
+
+
+_ELECTION_FIELDS = {
+    "leader_elect": "leaderElect",
+    "leader_elect_lease_duration": "leaseDuration",
+    "leader_elect_renew_deadline": "renewDeadline",
+    "leader_elect_retry_period": "retryPeriod",
+    "leader_elect_resource_lock": "resourceLock",
+    "leader_elect_resource_name": "resourceName",
+    "leader_elect_resource_namespace": "resourceNamespace",
+}
 
 
 def _parser() -> flags.Parser:
     parser = flags.Parser(PROGRAM, "Give the pods of a cluster their nodes.")
     add = parser.add_argument
+    add("--config", default="", metavar="FILE", help="a KubeSchedulerConfiguration; see the docs")
+    add(
+        "--write-config-to",
+        default="",
+        metavar="FILE",
+        help="write the whole configuration to this file, and end",
+    )
     client_component.add_kubeconfig(parser)
     client_component.add_leader_elect(parser, "kube-scheduler")
+    _add_election(parser)
     add(
         "--kube-api-qps",
-        default=0.0,
+        default=None,
         type=float,
         metavar="N",
-        help="requests a second (default: 0, no limit)",
+        help="requests a second (default: no limit); not heard beside --config",
     )
     client_component.add_burst(parser)
-    add(
-        "--bind-address",
-        default="127.0.0.1",
-        type=flags.ip_address,
-        metavar="IP",
-        help="where health and metrics are served (default: 127.0.0.1)",
-    )
-    add(
-        "--port",
-        default=0,
-        type=flags.port,
-        metavar="PORT",
-        help="serve /healthz, /livez, /readyz and /metrics as plain HTTP; 0 serves nothing"
-        " (default: 0; upstream's --secure-port with TLS is not there)",
-    )
+    client_component.add_secure_serving(parser, 10259)
     client_component.add_verbosity(parser)
+    # What was not given is no answer: the configuration may have one.
+    parser.set_defaults(leader_elect=None, kube_api_burst=None)
     return parser
+
+
+def _add_election(parser: flags.Parser) -> None:
+    for name, about in (
+        ("lease-duration", "how long a Lease holds that is not renewed (default: 15s)"),
+        ("renew-deadline", "how long to try to renew it (default: 10s)"),
+        ("retry-period", "how long between two tries (default: 2s)"),
+    ):
+        parser.add_argument(
+            f"--leader-elect-{name}", default=None, type=_duration, metavar="D", help=about
+        )
+    for name, about in (
+        ("resource-lock", "what is held: leases"),
+        ("resource-name", "the name of the Lease (default: kube-scheduler)"),
+        ("resource-namespace", "and its namespace (default: kube-system)"),
+    ):
+        parser.add_argument(f"--leader-elect-{name}", default=None, metavar="TEXT", help=about)
+
+
+def _duration(text: str) -> str:
+    flags.duration(text)
+    return text
 
 
 def _run(parsed: argparse.Namespace) -> int:
@@ -71,10 +107,15 @@ def _run(parsed: argparse.Namespace) -> int:
     from pyk8s.client.kubeconfig import KubeconfigError
     from pyk8s.client.leaderelection import LeadershipLost
     from pyk8s.scheduler import server
+    from pyk8s.scheduler.config.decoding import ConfigError
 
     client_component.log(parsed.v)
+    options = _options(parsed)
     try:
-        uvloop.run(server.run(_options(parsed)))
-    except (KubeconfigError, LeadershipLost, OSError) as error:
+        if parsed.write_config_to:
+            server.write_configuration(options, parsed.write_config_to)
+            return 0
+        uvloop.run(server.run(options))
+    except (ConfigError, KubeconfigError, LeadershipLost, OSError) as error:
         return client_component.failed(PROGRAM, error)
     return 0

@@ -80,6 +80,8 @@ CLIENT_COMPONENTS: Mapping[str, ClientComponent] = {
             "--leader-elect=false",
             f"--service-account-private-key-file={files.service_account_key}",
             f"--root-ca-file={files.ca_cert}",
+            f"--cluster-signing-cert-file={files.ca_cert}",
+            f"--cluster-signing-key-file={files.ca_key}",
         )
     ),
     "scheduler": ClientComponent(flags=lambda options, files: ("--leader-elect=false",)),
@@ -329,6 +331,14 @@ class ControlPlane:
             "--service-cluster-ip-range": DEFAULT_SERVICE_CLUSTER_IP_RANGE,
             "--service-account-key-file": files.service_account_public_key,
             "--service-account-signing-key-file": files.service_account_key,
+            "--requestheader-client-ca-file": files.front_proxy_ca_cert,
+            "--requestheader-allowed-names": certificates.FRONT_PROXY_CLIENT,
+            "--requestheader-username-headers": "X-Remote-User",
+            "--requestheader-uid-headers": "X-Remote-Uid",
+            "--requestheader-group-headers": "X-Remote-Group",
+            "--requestheader-extra-headers-prefix": "X-Remote-Extra-",
+            "--proxy-client-cert-file": files.front_proxy_client_cert,
+            "--proxy-client-key-file": files.front_proxy_client_key,
             "--kubelet-client-certificate": files.kubelet_client_cert,
             "--kubelet-client-key": files.kubelet_client_key,
             # Names of simulated nodes are in no DNS.

@@ -11,6 +11,9 @@ from pyk8s.componentbase.metrics import Counter, Family, Histogram
 
 _SECONDS = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0)
 
+# Method and host.
+Labels = tuple[str, str]
+
 # The code of a request that got no answer.
 NO_ANSWER = "<error>"
 
@@ -19,8 +22,7 @@ class RequestMetrics:
     """`requests` counts what was sent, retries too; `duration` is of a whole request with its
     retries and waits, and of no stream; `limiter` is the wait for the client's own budget."""
 
-    def __init__(self, host: str) -> None:
-        self._host = host
+    def __init__(self) -> None:
         self._requests = Counter(
             "rest_client_requests_total",
             "Number of HTTP requests, partitioned by status code, method, and host.",
@@ -44,19 +46,23 @@ class RequestMetrics:
             ("verb", "host"),
         )
 
-    def sent(self, code: int | None, method: str) -> None:
-        """None: there was no answer."""
-        self._requests.inc(NO_ANSWER if code is None else str(code), method, self._host)
+    def sent(self, code: int | None, labels: Labels) -> None:
+        """Without a code there was no answer."""
+        self._requests.inc(_text(code), *labels)
 
-    def retried(self, code: int | None, verb: str) -> None:
-        self._retries.inc(NO_ANSWER if code is None else str(code), verb, self._host)
+    def retried(self, code: int | None, labels: Labels) -> None:
+        self._retries.inc(_text(code), *labels)
 
-    def took(self, verb: str, seconds: float) -> None:
-        self._duration.observe(seconds, verb, self._host)
+    def took(self, labels: Labels, seconds: float) -> None:
+        self._duration.observe(seconds, *labels)
 
-    def waited(self, verb: str, seconds: float) -> None:
-        self._limiter.observe(seconds, verb, self._host)
+    def waited(self, labels: Labels, seconds: float) -> None:
+        self._limiter.observe(seconds, *labels)
 
     def collect(self) -> Iterator[Family]:
         kept = (self._requests, self._retries, self._duration, self._limiter)
         return chain.from_iterable(metric.collect() for metric in kept)
+
+
+def _text(code: int | None) -> str:
+    return NO_ANSWER if code is None else str(code)

@@ -41,6 +41,9 @@ EVENTS_V1 = GroupVersionResource("events.k8s.io", "v1", "events")
 CRON_JOBS = GroupVersionResource("batch", "v1", "cronjobs")
 JOBS = GroupVersionResource("batch", "v1", "jobs")
 
+CERTIFICATE_SIGNING_REQUESTS = GroupVersionResource(
+    "certificates.k8s.io", "v1", "certificatesigningrequests"
+)
 ENDPOINT_SLICES = GroupVersionResource("discovery.k8s.io", "v1", "endpointslices")
 LEASES = GroupVersionResource("coordination.k8s.io", "v1", "leases")
 CSI_DRIVERS = GroupVersionResource("storage.k8s.io", "v1", "csidrivers")

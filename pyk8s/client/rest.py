@@ -112,8 +112,7 @@ class _Pool(NamedTuple):
 
 
 def _new_pool(config: ClientConfig) -> _Pool:
-    metrics = RequestMetrics(urlsplit(config.server).netloc)
-    return _Pool(_new_session(config), asyncio.Semaphore(_REQUESTS_AT_ONCE), metrics)
+    return _Pool(_new_session(config), asyncio.Semaphore(_REQUESTS_AT_ONCE), RequestMetrics())
 
 
 class RESTClient:
@@ -133,6 +132,7 @@ class RESTClient:
         pool: _Pool | None = None,
     ) -> None:
         self.config = config
+        self._host = urlsplit(config.server).netloc
         self._limiter = backoff.TokenBucket(qps, burst)
         self.user_agent = user_agent or f"pyk8s/{pyk8s.__version__}"
         self._pool = pool or _new_pool(config)
@@ -143,16 +143,16 @@ class RESTClient:
         needs no closing, and ends with this one."""
         return RESTClient(self.config, user_agent=user_agent, qps=qps, burst=burst, pool=self._pool)
 
+    @property
+    def metrics(self) -> RequestMetrics:
+        """Of this client and all that share its connections."""
+        return self._pool.metrics
+
     def to(self, server: str) -> RESTClient:
         """The same client of another server, such as a kubelet, that this one's credentials are
         meant for as well. It needs no closing, and ends with this one."""
         config = replace(self.config, server=server)
         return RESTClient(config, user_agent=self.user_agent, qps=0, pool=self._pool)
-
-    @property
-    def metrics(self) -> RequestMetrics:
-        """Of this client and all that share its connections."""
-        return self._pool.metrics
 
     async def close(self) -> None:
         if self._owns_pool:
@@ -164,7 +164,7 @@ class RESTClient:
         try:
             return await self._retried(request, self._whole)
         finally:
-            self.metrics.took(request.method, time.monotonic() - began)
+            self.metrics.took(self._labels(request), time.monotonic() - began)
 
     async def stream(self, request: Request) -> Stream:
         """The headers of a success are here, the body follows. Raises as `request` does."""
@@ -194,7 +194,7 @@ class RESTClient:
                     text = f"{request.method} {request.path}: {error!r}"
                     raise ServerUnreachable(text) from error
                 delay, code = _LOST_CONNECTION_RETRY_SECONDS, None
-            self.metrics.retried(code, request.method)
+            self.metrics.retried(code, self._labels(request))
             await asyncio.sleep(delay)
         raise AssertionError("the last attempt returns or raises")
 
@@ -207,9 +207,9 @@ class RESTClient:
         try:
             response = await self._send(request, headers)
         except (aiohttp.ClientError, OSError, TimeoutError):
-            self.metrics.sent(None, request.method)
+            self.metrics.sent(None, self._labels(request))
             raise
-        self.metrics.sent(response.status, request.method)
+        self.metrics.sent(response.status, self._labels(request))
         if response.status < 300:
             return response
         raise _Refused(await _failure(response), _retry_after_seconds(response))
@@ -217,7 +217,10 @@ class RESTClient:
     async def _in_budget(self, request: Request) -> None:
         began = time.monotonic()
         await self._limiter.wait()
-        self.metrics.waited(request.method, time.monotonic() - began)
+        self.metrics.waited(self._labels(request), time.monotonic() - began)
+
+    def _labels(self, request: Request) -> tuple[str, str]:
+        return request.method, self._host
 
     async def _send(self, request: Request, headers: Mapping[str, str]) -> aiohttp.ClientResponse:
         return await self._pool.session.request(

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from http import HTTPStatus
+from typing import Any, Protocol
 from urllib.parse import parse_qs, unquote
 
 from pyk8s.componentbase import health
@@ -29,16 +31,19 @@ class Metrics(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`headers` by lower-case names."""
+    """`headers` by lower-case names; `certificate` is the client's, verified, as
+    `SSLSocket.getpeercert` gives it."""
 
+    method: str
     path: str
     query: health.Query
     headers: Mapping[str, str]
+    certificate: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    status: str
+    status_code: int
     body: bytes = b""
     content_type: str = health.TEXT
 
@@ -62,40 +67,46 @@ class Pages:
         root, _, check = question.path.lstrip("/").partition("/")
         if root == "metrics" and not check:
             body, content_type = self.metrics.page(question.headers.get("accept", ""))
-            return Answer("200 OK", body, content_type)
+            return Answer(200, body, content_type)
         behind = {"healthz": self.live, "livez": self.live, "readyz": self.ready}.get(root)
         if behind is None:
-            return Answer("404 Not Found", b"404 page not found\n")
+            return Answer(404, b"404 page not found\n")
         checks = health.Checks(root, behind)
         report = await (checks.one(check) if check else checks.all(question.query))
         if report is None:
-            return Answer("404 Not Found", b"404 page not found\n")
-        status = "200 OK" if report.status_code == 200 else "500 Internal Server Error"
-        return Answer(status, report.text.encode())
+            return Answer(404, b"404 page not found\n")
+        return Answer(report.status_code, report.text.encode())
 
 
-async def serve(address: str, port: int, page: Page) -> asyncio.Server:
+async def serve(
+    address: str, port: int, page: Page, tls: ssl.SSLContext | None = None
+) -> asyncio.Server:
     """Listen until the server is closed. Raises OSError for a taken port."""
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, TimeoutError, asyncio.LimitOverrunError, EOFError):
             async with asyncio.timeout(_REQUEST_SECONDS_MAX):
                 head = await reader.readuntil(b"\r\n\r\n")
-                writer.write(await _answer(head, page))
+                writer.write(await _answer(head, page, writer.get_extra_info("peercert")))
                 await writer.drain()
         writer.close()
 
-    return await asyncio.start_server(connected, address, port, limit=_REQUEST_BYTES_MAX)
+    return await asyncio.start_server(connected, address, port, limit=_REQUEST_BYTES_MAX, ssl=tls)
 
 
-async def _answer(head: bytes, page: Page) -> bytes:
+async def _answer(head: bytes, page: Page, certificate: Mapping[str, Any] | None) -> bytes:
     line, *fields = head.decode("latin-1").split("\r\n")
     method, _, rest = line.partition(" ")
     if method not in ("GET", "HEAD"):
-        return _encoded(Answer("405 Method Not Allowed"), with_body=True)
+        return _encoded(Answer(405), with_body=True)
     path, _, query = rest.split(" ", 1)[0].partition("?")
-    headers = _headers(fields)
-    question = Question(unquote(path), parse_qs(query, keep_blank_values=True), headers)
+    question = Question(
+        method=method,
+        path=unquote(path),
+        query=parse_qs(query, keep_blank_values=True),
+        headers=_headers(fields),
+        certificate=certificate,
+    )
     return _encoded(await page(question), with_body=method == "GET")
 
 
@@ -105,8 +116,9 @@ def _headers(fields: Iterable[str]) -> dict[str, str]:
 
 
 def _encoded(answer: Answer, *, with_body: bool) -> bytes:
+    status = HTTPStatus(answer.status_code)
     head = (
-        f"HTTP/1.1 {answer.status}\r\nContent-Type: {answer.content_type}\r\n"
+        f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: {answer.content_type}\r\n"
         f"X-Content-Type-Options: nosniff\r\nContent-Length: {len(answer.body)}\r\n"
         "Connection: close\r\n\r\n"
     )

@@ -24,6 +24,8 @@ from pyk8s.controllers import registry
 from pyk8s.controllers.controller import Context, Controller, Statistics
 from pyk8s.controllers.options import Options
 from pyk8s.controllers.serviceaccount import tokens
+from pyk8s.serving import component
+from pyk8s.serving.component import SecureServing
 
 _log = logging.getLogger(__name__)
 
@@ -41,8 +43,7 @@ class ManagerOptions:
     leader_elect: bool = True
     kube_api_qps: float = 500.0
     kube_api_burst: int = 1000
-    bind_address: str = "127.0.0.1"
-    port: int = 0
+    serving: SecureServing = field(default_factory=SecureServing)
     settings: Options = field(default_factory=Options)
 
 
@@ -72,7 +73,7 @@ class Manager:
         kinds = registry.selected(self._options.controllers)
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(self._rest.close)
-            if self._options.port:
+            if self._options.serving.secure_port:
                 await stack.enter_async_context(await self._serve_health())
             if self._elector is not None:
                 await self._elector.run(lambda: self._lead(kinds))
@@ -135,7 +136,8 @@ class Manager:
         if self._options.leader_elect:
             registry.register(client_metrics.of_election(COMPONENT, lambda: self._leads))
         pages = serving.Pages(metrics=registry, live=self._live, ready=self._ready)
-        return await serving.serve(self._options.bind_address, self._options.port, pages.answer)
+        client = self._client("delegated-auth")
+        return await component.serve(self._options.serving, client, pages.answer)
 
     def _reconciles(self) -> Iterator[Family]:
         """How often each controller reconciled, and how often it could not, for another reason

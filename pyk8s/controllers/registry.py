@@ -6,6 +6,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pyk8s.controllers.certificates.approving import ApprovingController
+from pyk8s.controllers.certificates.cleaner import RequestCleaner
+from pyk8s.controllers.certificates.signing import SigningController
 from pyk8s.controllers.clusterroleaggregation.controller import (
     ClusterRoleAggregationController,
 )
@@ -54,6 +57,9 @@ CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
         ServiceAccountController,
         RootCAPublisher,
         TokenController,
+        SigningController,
+        ApprovingController,
+        RequestCleaner,
         LegacyTokenCleaner,
         ResourceQuotaController,
         EndpointsController,

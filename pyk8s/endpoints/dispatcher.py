@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """From RequestInfo to the handler: one dict lookup for resources, one for fixed paths.
 
-A custom resource is one more entry in the dict. What is not there is a 404, a verb that the
+A custom resource is one more entry in the dict. A group version that is delegated has none:
+what is below it goes to its one handler. What is not there is a 404, a verb that the
 resource lacks a 405, a subresource that upstream serves and this server does not yet a 501 with
 its name.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from pyk8s.apimachinery import errors
-from pyk8s.apimachinery.gvk import GroupVersionResource
+from pyk8s.apimachinery.gvk import GroupVersion, GroupVersionResource
 from pyk8s.endpoints.endpoint import Handler, Route
 from pyk8s.endpoints.request import Request
 from pyk8s.endpoints.requestinfo import RequestInfo
@@ -43,12 +44,31 @@ class Dispatcher:
         self._paths = dict(paths)
         self._prefixes = dict(prefixes)
         self._routes: dict[tuple[str, str, str], Route] = {}
+        # Who answers for a whole group version; and the routes of such, until it is taken back.
+        self._delegates: dict[tuple[str, str], Handler] = {}
+        self._covered: dict[tuple[str, str, str], Route] = {}
 
     def install(self, route: Route) -> None:
-        self._routes[route.resource.gvr] = route
+        resource = route.resource
+        covered = resource.group_version in self._delegates
+        (self._covered if covered else self._routes)[resource.gvr] = route
 
     def uninstall(self, resource: GroupVersionResource) -> None:
         self._routes.pop(resource, None)
+        self._covered.pop(resource, None)
+
+    def delegate(self, group_version: GroupVersion, handler: Handler) -> None:
+        """From here on this handler answers every request for the group version, discovery of it
+        included, whatever routes of it are installed."""
+        self._delegates[group_version] = handler
+        for key in [key for key in self._routes if key[:2] == group_version]:
+            self._covered[key] = self._routes.pop(key)
+
+    def take_back(self, group_version: GroupVersion) -> None:
+        """The routes of the group version answer again, if there are any."""
+        self._delegates.pop(group_version, None)
+        for key in [key for key in self._covered if key[:2] == group_version]:
+            self._routes[key] = self._covered.pop(key)
 
     async def handle(self, request: Request) -> None:
         info = request.info
@@ -57,7 +77,11 @@ class Dispatcher:
             return
         route = self._routes.get((info.group, info.version, info.resource))
         if route is None:
-            raise errors.page_not_found()
+            delegate = self._delegates.get((info.group, info.version))
+            if delegate is None:
+                raise errors.page_not_found()
+            await delegate(request)
+            return
         _check_scope(info, route)
         handlers = route.handlers
         if info.subresource:
@@ -71,6 +95,9 @@ class Dispatcher:
 
     async def _handle_path(self, request: Request) -> None:
         path = request.info.path
+        if self._delegates and (delegate := self._delegates.get(_group_version_of(path))):
+            await delegate(request)
+            return
         handler = self._paths.get(path) or self._paths.get(path.rstrip("/"))
         if handler is None:
             handler = next(
@@ -84,6 +111,16 @@ class Dispatcher:
             error.headers.append(("Allow", "GET, HEAD"))
             raise error
         await handler(request)
+
+
+def _group_version_of(path: str) -> tuple[str, str]:
+    """The group version whose discovery the path is, if it is one's."""
+    match path.strip("/").split("/"):
+        case ["api", version]:
+            return "", version
+        case ["apis", group, version]:
+            return group, version
+    return "", ""
 
 
 def _check_scope(info: RequestInfo, route: Route) -> None:

@@ -20,6 +20,7 @@ from pyk8s.auth import authenticator, authorizer
 from pyk8s.endpoints import response
 from pyk8s.endpoints.endpoint import Handler
 from pyk8s.endpoints.request import (
+    CLIENT_AUTHORITY,
     CLIENT_CERTIFICATE,
     ASGIApp,
     ClientDisconnected,
@@ -106,20 +107,18 @@ def with_recovery(handler: Handler) -> Handler:
 
 def with_authentication(handler: Handler, authenticate: authenticator.Authenticator) -> Handler:
     async def authenticated(request: Request) -> None:
+        extensions = request.scope["extensions"]
         credentials = authenticator.Credentials(
             authorization=request.headers.get("authorization", ""),
-            client_certificate=_client_certificate(request.scope),
+            client_certificate=extensions.get(CLIENT_CERTIFICATE, b""),
+            client_authority=extensions.get(CLIENT_AUTHORITY, b""),
+            headers=request.scope["headers"],
         )
         user = await authenticate.authenticate(credentials)
         request.user = user or authenticator.ANONYMOUS_USER
         await handler(request)
 
     return authenticated
-
-
-def _client_certificate(scope: Scope) -> bytes:
-    certificate: bytes = scope["extensions"].get(CLIENT_CERTIFICATE, b"")
-    return certificate
 
 
 def with_authorization(handler: Handler, authorize: authorizer.Authorizer) -> Handler:

@@ -2,6 +2,7 @@
 """Passing a request on to another server, and its answer back.
 
     Relay.get        an answer as it comes, for logs
+    Relay.fetch      a whole answer, for what the server itself wants to know
     Relay.pass_on    a request and its answer, for proxies
     Relay.upgrade    the same until the other side switches protocols, then bare bytes both ways
 
@@ -17,7 +18,7 @@ import os
 import re
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,26 +62,68 @@ class Answer:
     body: AsyncIterator[bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A complete answer; header names are lower-case, of a repeated one the last counts."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """Whom a Relay expects at every https location: `server_name` stands in its certificate."""
+
+    tls: ssl.SSLContext
+    server_name: str
+
+
+def _drops_nothing(name: bytes) -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """What becomes of a request's headers on the way: some are left out, then some are added.
+    `own_host` replaces the client's Host by that of the other side. With `redirects` False an
+    answer that leads elsewhere becomes a 502."""
+
+    added: Sequence[Header] = ()
+    is_dropped: Callable[[bytes], bool] = _drops_nothing
+    own_host: bool = False
+    redirects: bool = True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relay:
-    """`kubelet_tls` holds the credentials for kubelets."""
+    """`kubelet_tls` holds the credentials for kubelets; with a `peer` every https location is
+    that one's. Anyone else is believed unverified."""
 
-    kubelet_tls: ssl.SSLContext
+    kubelet_tls: ssl.SSLContext | None = None
+    peer: Peer | None = None
 
     # --- one connection
+
+    def _tls(self, location: Location) -> tuple[ssl.SSLContext | None, str | None]:
+        if location.scheme != "https":
+            return None, None
+        if self.peer is not None:
+            return self.peer.tls, self.peer.server_name
+        if location.kubelet and self.kubelet_tls is not None:
+            return self.kubelet_tls, None
+        return _unverified(), None
 
     @contextlib.asynccontextmanager
     async def _connected(
         self, location: Location
     ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
         """Raises DialError."""
-        tls = None
-        if location.scheme == "https":
-            tls = self.kubelet_tls if location.kubelet else _unverified()
+        tls, name = self._tls(location)
         try:
             async with asyncio.timeout(DIAL_SECONDS_MAX):
                 reader, writer = await asyncio.open_connection(
-                    location.host, location.port, ssl=tls
+                    location.host, location.port, ssl=tls, server_hostname=name
                 )
         except (OSError, ssl.SSLError) as error:
             raise DialError(dial_fault(error, location)) from error
@@ -105,14 +148,34 @@ class Relay:
             writer.write(_sent(client, head) + _sent(client, h11.EndOfMessage()))
             yield await _answer(client, reader, location)
 
-    async def pass_on(self, request: Request, location: Location, added: Sequence[Header]) -> None:
-        """The request with these headers added, and whatever the answer is."""
+    async def fetch(self, location: Location, headers: Sequence[Header], bytes_max: int) -> Fetched:
+        """GET with these headers, the answer read to its end. Raises DialError, also for an
+        answer that is larger or breaks off."""
+        own = [(b"host", location.authority.encode()), *headers]
+        async with self._connected(location) as (reader, writer):
+            client = h11.Connection(h11.CLIENT, _HEAD_BYTES_MAX)
+            head = h11.Request(method=b"GET", target=_target(location), headers=own)
+            writer.write(_sent(client, head) + _sent(client, h11.EndOfMessage()))
+            answer = await _answer(client, reader, location)
+            body = bytearray()
+            async for chunk in answer.body:
+                body += chunk
+                if len(body) > bytes_max:
+                    raise DialError(f"the answer is larger than {bytes_max} bytes")
+        named = {name.decode("latin-1"): v.decode("latin-1") for name, v in answer.headers}
+        return Fetched(answer.status, named, bytes(body))
+
+    async def pass_on(self, request: Request, location: Location, changes: Changes) -> None:
+        """The request with its headers changed, and whatever the answer is."""
         async with self._connected(location) as (reader, writer):
             self._hang_up_with(request, writer)
             client = h11.Connection(h11.CLIENT, _HEAD_BYTES_MAX)
-            upload = asyncio.create_task(_upload(request, client, writer, location, added))
+            upload = asyncio.create_task(_upload(request, client, writer, location, changes))
             try:
                 answer = await _answer(client, reader, location)
+                if not changes.redirects and _is_redirect(answer):
+                    await _refuse_redirect(request)
+                    return
                 await _download(request, answer, location)
             finally:
                 upload.cancel()
@@ -125,7 +188,9 @@ class Relay:
 
     # --- with one
 
-    async def upgrade(self, request: Request, location: Location) -> None:
+    async def upgrade(
+        self, request: Request, location: Location, changes: Changes | None = None
+    ) -> None:
         """Raises DialError; 500 when the other side answers neither with an upgrade nor with
         an error."""
         take_over = request.scope["extensions"].get(UPGRADE)
@@ -133,7 +198,7 @@ class Relay:
             raise errors.bad_request("Upgrade request required")
         body = await request.body()
         async with self._connected(location) as (reader, writer):
-            writer.write(_upgrade_head(request, location) + body)
+            writer.write(_upgrade_head(request, location, changes or Changes()) + body)
             head = await _raw_head(reader)
             status = _status_of(head)
             if status == 101:
@@ -203,9 +268,9 @@ async def _upload(
     client: h11.Connection,
     writer: asyncio.StreamWriter,
     location: Location,
-    added: Sequence[Header],
+    changes: Changes,
 ) -> None:
-    headers = [*_forwarded(request, location), *added]
+    headers = [*_forwarded(request, location, changes), *changes.added]
     names = {name for name, _ in headers}
     if b"content-length" not in names and request.method in ("POST", "PUT", "PATCH"):
         headers.append((b"transfer-encoding", b"chunked"))
@@ -223,10 +288,20 @@ async def _upload(
     writer.write(_sent(client, h11.EndOfMessage()))
 
 
-def _forwarded(request: Request, location: Location) -> list[Header]:
+def _forwarded(
+    request: Request,
+    location: Location,
+    changes: Changes,
+    dropped: frozenset[bytes] = _HOP_BY_HOP | _CREDENTIALS,
+) -> list[Header]:
     """The client's headers, as far as they are for the other side."""
-    dropped = _HOP_BY_HOP | _CREDENTIALS
-    headers = [(name, value) for name, value in request.scope["headers"] if name not in dropped]
+    headers = [
+        (name, value)
+        for name, value in request.scope["headers"]
+        if name not in dropped and not changes.is_dropped(name)
+    ]
+    if changes.own_host:
+        headers = [header for header in headers if header[0] != b"host"]
     if not any(name == b"host" for name, _ in headers):
         headers.append((b"host", location.authority.encode()))
     return _with_client(request, headers)
@@ -249,6 +324,18 @@ async def _download(request: Request, answer: Answer, location: Location) -> Non
         if name not in dropped
     ]
     await _send_answer(request, answer.status, headers, answer.body)
+
+
+def _is_redirect(answer: Answer) -> bool:
+    return 300 <= answer.status < 400 and any(name == b"location" for name, _ in answer.headers)
+
+
+async def _refuse_redirect(request: Request) -> None:
+    text = b"the backend attempted to redirect this request, which is not permitted"
+    request.response_started = True
+    head = [(b"content-length", b"%d" % len(text))]
+    await request.send({"type": "http.response.start", "status": 502, "headers": head})
+    await request.send({"type": "http.response.body", "body": text, "more_body": False})
 
 
 async def _send_answer(
@@ -276,14 +363,10 @@ def _relocated(request: Request, target: bytes, location: Location) -> bytes:
 # --- upgrades
 
 
-def _upgrade_head(request: Request, location: Location) -> bytes:
-    headers = [
-        (name, value) for name, value in request.scope["headers"] if name not in _CREDENTIALS
-    ]
-    if not any(name == b"host" for name, _ in headers):
-        headers.append((b"host", location.authority.encode()))
+def _upgrade_head(request: Request, location: Location, changes: Changes) -> bytes:
+    headers = [*_forwarded(request, location, changes, _CREDENTIALS), *changes.added]
     lines = [b"%b %b HTTP/1.1" % (request.method.encode(), _target(location))]
-    lines += [b"%b: %b" % header for header in _with_client(request, headers)]
+    lines += [b"%b: %b" % header for header in headers]
     return b"\r\n".join(lines) + b"\r\n\r\n"
 
 

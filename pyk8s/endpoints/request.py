@@ -17,9 +17,11 @@ Send = Callable[[Message], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 # In scope["extensions"], put there by the server: the client's verified certificate in DER form,
-# empty without one; and a function that takes a callback without arguments, called once when the
-# client goes away before the answer is complete (at once if it is gone already).
+# empty without one; the certificate of the authority that vouches for it, likewise; and a
+# function that takes a callback without arguments, called once when the client goes away before
+# the answer is complete (at once if it is gone already).
 CLIENT_CERTIFICATE = "pyk8s.client_certificate"
+CLIENT_AUTHORITY = "pyk8s.client_authority"
 ON_DISCONNECT = "pyk8s.on_disconnect"
 
 # In scope["extensions"], where the protocol has it: a Pushed, for an answer that is a stream.

@@ -15,7 +15,7 @@ from pyk8s.apimachinery.gvk import GroupVersionKind, Object
 from pyk8s.apis import scheme
 from pyk8s.apis.validation import reviews as validation
 from pyk8s.auth import authenticator, authorizer
-from pyk8s.auth.user import UserInfo
+from pyk8s.auth.user import AUTHENTICATED, UserInfo
 from pyk8s.endpoints import bodies, options, response
 from pyk8s.endpoints.endpoint import Decode, Handler, Route
 from pyk8s.endpoints.request import Request
@@ -121,7 +121,7 @@ class Reviews:
         return status
 
     async def rules(self, request: Request, review: Object) -> Object:
-        """What the caller may do in a namespace: all or nothing, until roles say more."""
+        """What the caller may do in a namespace: all or the basics, until roles say more."""
         namespace = (review.get("spec") or {}).get("namespace") or ""
         if not namespace:
             raise errors.bad_request("no namespace on request")
@@ -130,9 +130,7 @@ class Reviews:
         )
         decision, _ = await self._authorizer.authorize(everything)
         if decision is not authorizer.Decision.ALLOW:
-            paths = sorted(authorizer.ALWAYS_ALLOWED_PATHS)
-            non_resource = [{"verbs": ["get"], "nonResourceURLs": paths}]
-            return {"resourceRules": [], "nonResourceRules": non_resource, "incomplete": False}
+            return _basic_rules(request.user)
         return {
             "resourceRules": [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}],
             "nonResourceRules": [{"verbs": ["*"], "nonResourceURLs": ["*"]}],
@@ -148,6 +146,20 @@ _ANSWERS: Mapping[tuple[str, str], Answer] = {
     ("authorization.k8s.io", "localsubjectaccessreviews"): Reviews.local_subject_access,
     ("authorization.k8s.io", "selfsubjectrulesreviews"): Reviews.rules,
 }
+
+
+def _basic_rules(user: UserInfo) -> Object:
+    """Of one who may not do everything."""
+    paths = [*authorizer.ALWAYS_ALLOWED_PATHS]
+    rules: list[Object] = []
+    if AUTHENTICATED in user.groups:
+        paths += [each for path in authorizer.DISCOVERY_PATHS for each in (path, f"{path}/*")]
+        rules = [
+            {"verbs": ["create"], "apiGroups": [group], "resources": [resource]}
+            for group, resource in authorizer.SELF_REVIEWS
+        ]
+    non_resource = [{"verbs": ["get"], "nonResourceURLs": sorted(paths)}]
+    return {"resourceRules": rules, "nonResourceRules": non_resource, "incomplete": False}
 
 
 def _refuse(review: Object, faults: list[field.Error]) -> None:

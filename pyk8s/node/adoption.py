@@ -25,6 +25,8 @@ class Adopted:
     current: dict[str, Container] = field(default_factory=dict)
     previous: dict[str, Container] = field(default_factory=dict)
     allocated: dict[str, Any] = field(default_factory=dict)
+    started: set[str] = field(default_factory=set)
+    ready: set[str] = field(default_factory=set)
 
 
 def adopt(pod: Object) -> Adopted | None:
@@ -35,6 +37,10 @@ def adopt(pod: Object) -> Adopted | None:
     found = Adopted(_seconds(status["startTime"]), status["podIP"])
     for each in _statuses(status):
         found.allocated[each["name"]] = each.get("resources") or {}
+        if each.get("started"):
+            found.started.add(each["name"])
+        if each.get("ready"):
+            found.ready.add(each["name"])
         run = _run(each, each.get("state") or {}, each.get("restartCount", 0))
         before = _run(each, each.get("lastState") or {}, each.get("restartCount", 0) - 1)
         if run is not None:

@@ -2,86 +2,36 @@
 """Brings the containers of one Pod where its spec wants them, step by step.
 
 Mirrors kuberuntime's computePodActions, startContainer and killContainer, and the image manager:
-order of init containers, restarts with back-off, images, and the events that tell of it.
+order of init containers, restarts with back-off, lifecycle hooks, probes, images, and the events
+that tell of it.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Collection, Iterator
+from typing import Any
 
 from pyk8s.apimachinery import meta
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.client.events import NORMAL, WARNING
-from pyk8s.client.store import Key
 from pyk8s.node import dependencies, podstatus, program
-from pyk8s.node.admission import Claims
-from pyk8s.node.runtime import Container, Runtime, Sandbox
+from pyk8s.node.imagemanager import ImageManager
+from pyk8s.node.known import (
+    BACKOFF_FIRST_SECONDS,
+    BACKOFF_SECONDS_MAX,
+    KnownPod,
+    Tell,
+    Teller,
+    Waiting,
+)
+from pyk8s.node.probes import Probes, has_probes
+from pyk8s.node.runtime import Ask, Container, Hook, Outcome, Runtime
 
-# Upstream: initial and maximum container back-off; one that ran twice the maximum starts anew.
-BACKOFF_FIRST_SECONDS = 10.0
-BACKOFF_SECONDS_MAX = 300.0
-# After a pull that failed, before ImagePullBackOff is told.
-_PULL_ERROR_SECONDS = 1.0
 # Between looks for a ConfigMap or Secret that lacks, first and at most.
 _LOOK_FIRST_SECONDS = 1.0
 _LOOK_SECONDS_MAX = 10.0
 
-PULL_ERROR = "simulation.pyk8s.io/image-pull-error"
 READY = "simulation.pyk8s.io/ready"
-
-_IMAGE = re.compile(
-    r"(?:[\w.-]+(?::\d+)?/)?[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*"
-    r"(?::[\w][\w.-]{0,127})?(?:@[A-Za-z0-9+._-]+:[0-9a-fA-F]{32,})?",
-    re.ASCII,
-)
-
-
-class Waiting(NamedTuple):
-    """Why a container does not run, and when to look again."""
-
-    reason: str
-    message: str
-    until: float
-
-
-@dataclass(slots=True)
-class KnownPod:
-    """What is known of one pod here; the API object is the informer's. `delay` is the last
-    back-off by container, `pulls` that of its image and until when it holds, `looks` the same
-    for what it lacks."""
-
-    key: Key
-    node: str
-    start_time: float
-    claims: Claims = field(default_factory=Claims)
-    ip: str = ""
-    host_ip: str = ""
-    sandbox: Sandbox | None = None
-    current: dict[str, Container] = field(default_factory=dict)
-    previous: dict[str, Container] = field(default_factory=dict)
-    delay: dict[str, float] = field(default_factory=dict)
-    pulls: dict[str, tuple[float, float]] = field(default_factory=dict)
-    looks: dict[str, tuple[float, float]] = field(default_factory=dict)
-    waiting: dict[str, tuple[str, str]] = field(default_factory=dict)
-    failure: tuple[str, str] | None = None
-    # The last thing told of a container, so that it is told once.
-    told: dict[str, tuple[str, int]] = field(default_factory=dict)
-    stops_at: float | None = None
-    # The resources of each container as they are in force, what speaks against those of the
-    # spec, the generation that was looked at, and who is to restart for new ones.
-    allocated: dict[str, Any] = field(default_factory=dict)
-    resize: tuple[str, str] | None = None
-    generation: int = 0
-    restart: set[str] = field(default_factory=set)
-
-
-class Tell(Protocol):
-    def __call__(
-        self, pod: Object, type: str, reason: str, message: str, container: str = ""
-    ) -> None: ...
 
 
 class ContainerKeeper:
@@ -98,7 +48,8 @@ class ContainerKeeper:
         self._needs = needs
         self._tell = tell
         self._now = now
-        self._images: dict[str, set[str]] = {}
+        self._teller = Teller(tell)
+        self._images = ImageManager(self._teller, now)
 
     async def advance(self, pod: Object, known: KnownPod) -> float | None:
         """Start what is to be started; when to look again, None if nothing is to come."""
@@ -107,103 +58,217 @@ class ContainerKeeper:
         for container in known.current.values():
             self._runtime.observe(container)
         if not known.current and (fault := await dependencies.volume_fault(self._needs, pod)):
-            self._tell_once(pod, known, "", ("FailedMount", fault))
+            self._teller.once(pod, known, "", ("FailedMount", fault))
             return self._next_look(known, "")
+        self.probe(pod, known)
         if await self._advance_init(pod, known, wakes):
             policy = pod["spec"].get("restartPolicy") or "Always"
             for spec in pod["spec"]["containers"]:
-                await self._keep(pod, known, spec, policy, wakes)
+                if not await self._keep(pod, known, spec, policy, wakes):
+                    break
         for spec in pod["spec"].get("ephemeralContainers") or ():
             await self._keep(pod, known, spec, "Never", wakes)
         for container in known.current.values():
             if container.is_running and container.ends_at is not None:
                 wakes.append(container.ends_at)
+        if (at := self.next_probe(pod, known)) is not None:
+            wakes.append(at)
         return min(wakes, default=None)
 
-    def begin_stop(self, pod: Object, known: KnownPod, grace_seconds: float) -> float:
-        """Tell that they are killed and run their preStop hooks; when these are over."""
-        took = 0.0
+    # --- the end
+
+    def begin_stop(self, pod: Object, known: KnownPod, grace_seconds: float) -> None:
+        """Tell that they are killed and run their preStop hooks; `stops` says when each ends."""
+        now = self._now()
+        known.stops = {}
         for name in _running(known):
             self._tell(pod, NORMAL, "Killing", f"Stopping container {name}", name)
-            took = max(took, _hook_seconds(pod, name, "preStop"))
-        return self._now() + min(took, grace_seconds)
+            known.stops[name] = now + self._run_pre_stop(pod, known, name, grace_seconds)
+        # Sidecars outlive whom they serve, and end one after the other, the last one first.
+        after = max(known.stops.get(c["name"], now) for c in pod["spec"]["containers"])
+        for spec in reversed(pod["spec"].get("initContainers") or ()):
+            if podstatus.is_sidecar(spec) and spec["name"] in known.stops:
+                after = max(known.stops[spec["name"]], after)
+                known.stops[spec["name"]] = after
+
+    async def advance_stop(self, known: KnownPod) -> float | None:
+        """Stop those whose moment has come; that of the next one, None once all have ended."""
+        later = []
+        for name, at in (known.stops or {}).items():
+            run = self._runtime.observe(known.current[name])
+            if run.is_running and at <= self._now():
+                await self._runtime.stop_container(run, 0.0)
+            elif run.is_running:
+                later.append(at)
+        return min(later, default=None)
 
     async def stop(self, known: KnownPod, grace_seconds: float) -> None:
         for container in known.current.values():
             await self._runtime.stop_container(container, grace_seconds)
 
+    def _run_pre_stop(self, pod: Object, known: KnownPod, name: str, grace_seconds: float) -> float:
+        """The seconds it takes."""
+        spec, run = _specs(pod).get(name) or {}, known.current[name]
+        handler = (spec.get("lifecycle") or {}).get("preStop")
+        if not handler or grace_seconds <= 0:
+            return 0.0
+        outcome = self._runtime.run_hook(pod, spec, run, Hook(handler, self._now()))
+        if not outcome.succeeded or outcome.seconds > grace_seconds:
+            self._tell(pod, WARNING, "FailedPreStopHook", "PreStopHook failed", name)
+        return min(outcome.seconds, grace_seconds)
+
+    # --- probes
+
+    def probe(self, pod: Object, known: KnownPod, *, ends: bool = False) -> None:
+        """Ask what has fallen due; readiness alone in a pod that ends."""
+        for name, probes in known.probes.items():
+            if known.current[name].is_running and name not in known.ending:
+                answer = self._answer(pod, known, name)
+                for told in probes.advance(self._now(), answer, ends=ends):
+                    self._tell(pod, WARNING, told.reason, told.message, name)
+
+    def next_probe(self, pod: Object, known: KnownPod, *, ends: bool = False) -> float | None:
+        moments = [
+            probes.next(self._answer(pod, known, name), ends=ends)
+            for name, probes in known.probes.items()
+            if known.current[name].is_running and name not in known.ending
+        ]
+        return min((at for at in moments if at is not None), default=None)
+
+    def _answer(self, pod: Object, known: KnownPod, name: str) -> Callable[[Ask], Outcome]:
+        spec, run = _specs(pod)[name], known.current[name]
+        return lambda ask: self._runtime.probe(pod, spec, run, ask)
+
+    def adopt_probes(
+        self, pod: Object, known: KnownPod, started: Collection[str], ready: Collection[str]
+    ) -> None:
+        """Go on with what an earlier process has probed."""
+        for name, spec in _specs(pod).items():
+            run = known.current.get(name)
+            if run is not None and run.is_running and has_probes(spec):
+                known.probes[name] = Probes(
+                    spec,
+                    run.started_at,
+                    self._now(),
+                    started=name in started,
+                    ready=name in ready,
+                )
+
+    # --- one container
+
     async def _advance_init(self, pod: Object, known: KnownPod, wakes: list[float]) -> bool:
         """Whether the main containers may run."""
         policy = pod["spec"].get("restartPolicy") or "Always"
+        is_initialized = any(spec["name"] in known.current for spec in pod["spec"]["containers"])
         for spec in pod["spec"].get("initContainers") or ():
+            name = spec["name"]
             if podstatus.is_sidecar(spec):
-                await self._keep(pod, known, spec, "Always", wakes)
-                if spec["name"] not in known.current:
+                may_go_on = await self._keep(pod, known, spec, "Always", wakes)
+                if not may_go_on or not (is_initialized or is_started(known, name)):
                     return False
                 continue
-            run = known.current.get(spec["name"])
+            run = known.current.get(name)
             if run is not None and not run.is_running and not run.exit_code:
                 continue
             await self._keep(pod, known, spec, "Never" if policy == "Never" else "OnFailure", wakes)
-            run = known.current.get(spec["name"])
+            run = known.current.get(name)
             if run is None or run.is_running or run.exit_code:
                 return False
         return True
 
     async def _keep(
         self, pod: Object, known: KnownPod, spec: Object, policy: str, wakes: list[float]
-    ) -> None:
-        """Start the container, or again once its back-off is over, as its policy has it."""
+    ) -> bool:
+        """Start the container, or again once its back-off is over, as its policy has it. Whether
+        the next one may be looked at: not while the postStart hook of this one runs."""
         name = spec["name"]
         run = known.current.get(name)
         if run is None:
             await self._start(pod, known, spec, 0, wakes)
-            return
+            return name not in known.hooks
+        if run.is_running and not await self._end_hook(pod, known, spec, wakes):
+            return False
         if run.is_running:
-            if run.image != spec.get("image"):
-                why = f"Container {name} definition changed, will be restarted"
-                await self._replace(pod, known, spec, why, wakes)
-            elif name in known.restart:
-                why = f"Container {name} resize requires restart"
-                await self._replace(pod, known, spec, why, wakes)
-            return
+            await self._replace(pod, known, spec, policy, wakes)
+            return name not in known.hooks
         if policy == "Never" or (policy == "OnFailure" and not run.exit_code):
+            return True
+        await self._restart(pod, known, spec, run, wakes)
+        return name not in known.hooks
+
+    async def _restart(
+        self,
+        pod: Object,
+        known: KnownPod,
+        spec: Object,
+        since: Container | None,
+        wakes: list[float],
+    ) -> None:
+        """Start it again, or wait for its back-off, which counts from the end of `since`. The
+        first restart waits for nothing; each later one twice as long as the one before."""
+        name = spec["name"]
+        run = known.current[name]
+        if since is None:
+            await self._start(pod, known, spec, run.attempt + 1, wakes)
             return
+        assert since.finished_at is not None
         assert run.finished_at is not None
-        if run.finished_at - run.started_at >= 2 * BACKOFF_SECONDS_MAX:
+        if since.finished_at - since.started_at >= 2 * BACKOFF_SECONDS_MAX:
             known.delay.pop(name, None)
-        # The first restart waits for nothing; each later one twice as long as the one before.
         delay = known.delay.get(name, 0.0)
-        if run.finished_at + delay > self._now():
+        if since.finished_at + delay > self._now():
             message = _back_off(pod, name, delay)
             known.waiting[name] = ("CrashLoopBackOff", message)
             wakes.append(run.finished_at + delay)
             text = f"Back-off restarting failed container {name} in pod {_full_name(pod)}"
-            self._tell_once(pod, known, name, ("BackOff", text))
+            self._teller.once(pod, known, name, ("BackOff", text))
             return
         if await self._start(pod, known, spec, run.attempt + 1, wakes):
             known.delay[name] = min(BACKOFF_SECONDS_MAX, delay * 2 or BACKOFF_FIRST_SECONDS)
 
     async def _replace(
-        self, pod: Object, known: KnownPod, spec: Object, why: str, wakes: list[float]
+        self, pod: Object, known: KnownPod, spec: Object, policy: str, wakes: list[float]
     ) -> None:
+        """End a container that runs and is not to run on, and start it again."""
         name = spec["name"]
         run = known.current[name]
+        changed = _what_changed(known, spec, run)
+        probes = known.probes.get(name)
+        failed = probes.failed if probes is not None else ""
+        if not changed and not failed:
+            return
+        grace: float | None = None
+        if failed and probes is not None and not changed:
+            changed = f"Container {name} failed {failed} probe"
+            changed += ", will be restarted" if policy != "Never" else ""
+            grace = probes.grace_seconds(failed)
+        if grace is None:
+            grace = float(pod["spec"].get("terminationGracePeriodSeconds") or 0)
+        if name not in known.ending:
+            self._tell(pod, NORMAL, "Killing", changed, name)
+            took = self._run_pre_stop(pod, known, name, float(grace))
+            known.ending[name] = self._now() + took
+        if known.ending[name] > self._now():
+            wakes.append(known.ending[name])
+            return
+        del known.ending[name]
         known.restart.discard(name)
-        self._tell(pod, NORMAL, "Killing", why, name)
-        grace = float(pod["spec"].get("terminationGracePeriodSeconds") or 0)
-        await self._runtime.stop_container(run, grace)
-        await self._start(pod, known, spec, run.attempt + 1, wakes)
+        await self._runtime.stop_container(run, 0.0)
+        if not failed:
+            await self._start(pod, known, spec, run.attempt + 1, wakes)
+        elif policy != "Never":
+            # Upstream has not seen its end yet: the back-off counts from the one before.
+            await self._restart(pod, known, spec, known.previous.get(name), wakes)
 
     async def _start(
         self, pod: Object, known: KnownPod, spec: Object, attempt: int, wakes: list[float]
     ) -> bool:
         name = spec["name"]
-        waits = self._pull(pod, known, spec)
+        waits = self._images.pull(pod, known, spec)
         if waits is None:
             fault = await dependencies.environment_fault(self._needs, pod, spec)
             if fault:
-                self._tell_once(pod, known, name, ("Failed", f"Error: {fault}"))
+                self._teller.once(pod, known, name, ("Failed", f"Error: {fault}"))
                 until = self._next_look(known, name)
                 waits = Waiting("CreateContainerConfigError", fault, until)
         if waits is not None:
@@ -212,9 +277,44 @@ class ContainerKeeper:
             return False
         if (before := known.current.get(name)) is not None:
             known.previous[name] = before
-        known.current[name] = await self._runtime.start_container(pod, spec, attempt)
+        known.probes.pop(name, None)
+        run = known.current[name] = await self._runtime.start_container(pod, spec, attempt)
         self._tell(pod, NORMAL, "Created", "Container created", name)
         self._tell(pod, NORMAL, "Started", "Container started", name)
+        if handler := (spec.get("lifecycle") or {}).get("postStart"):
+            outcome = self._runtime.run_hook(pod, spec, run, Hook(handler, self._now()))
+            known.hooks[name] = self._now() + outcome.seconds, outcome
+            await self._end_hook(pod, known, spec, wakes)
+        elif has_probes(spec):
+            self._begin_probes(pod, known, spec)
+        return True
+
+    def _begin_probes(self, pod: Object, known: KnownPod, spec: Object) -> None:
+        since = known.current[spec["name"]].started_at
+        known.probes[spec["name"]] = Probes(spec, since, self._now())
+        self.probe(pod, known)
+
+    async def _end_hook(
+        self, pod: Object, known: KnownPod, spec: Object, wakes: list[float]
+    ) -> bool:
+        """False while the postStart hook runs; one that fails takes its container with it."""
+        name = spec["name"]
+        if name not in known.hooks:
+            return True
+        until, outcome = known.hooks[name]
+        if until > self._now():
+            wakes.append(until)
+            return False
+        del known.hooks[name]
+        if outcome.succeeded:
+            if has_probes(spec):
+                self._begin_probes(pod, known, spec)
+            return True
+        self._tell(pod, WARNING, "FailedPostStartHook", "PostStartHook failed", name)
+        self._tell(pod, NORMAL, "Killing", "FailedPostStartHook", name)
+        await self._runtime.stop_container(known.current[name], 0.0)
+        # What becomes of it now, the next look says.
+        wakes.append(self._now())
         return True
 
     def _next_look(self, known: KnownPod, name: str) -> float:
@@ -226,76 +326,48 @@ class ContainerKeeper:
             known.looks[name] = delay, at
         return at
 
-    # --- images
 
-    def _pull(self, pod: Object, known: KnownPod, spec: Object) -> Waiting | None:
-        """None once the image is on the node."""
-        name, image = spec["name"], spec.get("image") or ""
-        if not _IMAGE.fullmatch(image):
-            text = (
-                f'Failed to apply default image tag "{image}": couldn\'t parse image name '
-                f'"{image}": invalid reference format'
-            )
-            self._tell_once(pod, known, name, ("InspectFailed", text))
-            return Waiting("InvalidImageName", text, self._now() + BACKOFF_SECONDS_MAX)
-        there = self._images.setdefault(known.node, set())
-        policy = spec.get("imagePullPolicy")
-        if image in there and policy != "Always":
-            text = f'Container image "{image}" already present on machine and can be accessed'
-            self._tell(pod, NORMAL, "Pulled", f"{text} by the pod", name)
-            return None
-        error = program.annotation(pod, spec, PULL_ERROR)
-        if error is not None and policy != "Never":
-            return self._failed_pull(pod, known, spec, error)
-        known.pulls.pop(image, None)
-        there.add(image)
-        self._tell(pod, NORMAL, "Pulling", f'Pulling image "{image}"', name)
-        text = f'Successfully pulled image "{image}" in 0s (0s including waiting)'
-        self._tell(pod, NORMAL, "Pulled", text, name)
-        return None
+def shown(known: KnownPod) -> dict[str, Container]:
+    """The runs that the status tells of: one whose postStart hook is not over is none yet."""
+    if not known.hooks:
+        return known.current
+    found = {**known.current, **{n: known.previous.get(n) for n in known.hooks}}
+    return {name: run for name, run in found.items() if run is not None}
 
-    def _failed_pull(self, pod: Object, known: KnownPod, spec: Object, error: str) -> Waiting:
-        name, image = spec["name"], spec.get("image") or ""
-        delay, until = known.pulls.get(image, (0.0, 0.0))
-        told_until = until - delay + _PULL_ERROR_SECONDS
-        if until and self._now() < told_until:
-            return Waiting("ErrImagePull", error, told_until)
-        if until > self._now():
-            text = f'Back-off pulling image "{image}"'
-            self._tell_once(pod, known, name, ("BackOff", text), NORMAL)
-            return Waiting("ImagePullBackOff", f"{text}: ErrImagePull: {error}", until)
-        self._tell(pod, NORMAL, "Pulling", f'Pulling image "{image}"', name)
-        self._tell(pod, WARNING, "Failed", f'Failed to pull image "{image}": {error}', name)
-        self._tell_once(pod, known, name, ("Failed", "Error: ErrImagePull"))
-        delay = min(BACKOFF_SECONDS_MAX, delay * 2 or BACKOFF_FIRST_SECONDS)
-        known.pulls[image] = delay, self._now() + delay
-        return Waiting("ErrImagePull", error, self._now() + _PULL_ERROR_SECONDS)
 
-    def _tell_once(
-        self,
-        pod: Object,
-        known: KnownPod,
-        name: str,
-        what: tuple[str, str],
-        type: str = WARNING,
-    ) -> None:
-        """An event of reason and message, unless it was the last one of this container's run."""
-        run = known.current.get(name)
-        mark = what[1], run.attempt if run is not None else -1
-        if known.told.get(name) != mark:
-            known.told[name] = mark
-            self._tell(pod, type, *what, container=name)
+def is_started(known: KnownPod, name: str) -> bool:
+    """It runs, its postStart hook is over, and its startup probe has succeeded."""
+    run = known.current.get(name)
+    if run is None or not run.is_running or name in known.hooks:
+        return False
+    probes = known.probes.get(name)
+    return probes is None or probes.started
 
 
 def ready(pod: Object, known: KnownPod) -> Iterator[str]:
-    """Running and not declared unready, or an init container that is done."""
+    """Running, as ready as its probe finds it and not declared unready; or an init container that
+    is done."""
     specs = _specs(pod)
     for name, run in known.current.items():
         if not run.is_running:
             if not run.exit_code:
                 yield name
-        elif program.annotation(pod, specs.get(name) or {"name": name}, READY) != "false":
+            continue
+        probes = known.probes.get(name)
+        if name in known.hooks or (probes is not None and not probes.ready):
+            continue
+        if program.annotation(pod, specs.get(name) or {"name": name}, READY) != "false":
             yield name
+
+
+def _what_changed(known: KnownPod, spec: Object, run: Container) -> str:
+    """Why a container that runs has to be another one; empty where it has not."""
+    name = spec["name"]
+    if run.image != spec.get("image"):
+        return f"Container {name} definition changed, will be restarted"
+    if name in known.restart:
+        return f"Container {name} resize requires restart"
+    return ""
 
 
 def _running(known: KnownPod) -> list[str]:
@@ -305,16 +377,6 @@ def _running(known: KnownPod) -> list[str]:
 def _specs(pod: Object) -> dict[str, Any]:
     spec = pod["spec"]
     return {c["name"]: c for c in (*(spec.get("initContainers") or ()), *spec["containers"])}
-
-
-def _hook_seconds(pod: Object, name: str, hook: str) -> float:
-    """How long a lifecycle hook takes: what it sleeps, in whichever way it says so."""
-    lifecycle = (_specs(pod).get(name) or {}).get("lifecycle") or {}
-    action = lifecycle.get(hook) or {}
-    if "sleep" in action:
-        return float(action["sleep"].get("seconds") or 0)
-    command = (action.get("exec") or {}).get("command")
-    return (program.of_command(command).seconds or 0.0) if command else 0.0
 
 
 def _full_name(pod: Object) -> str:

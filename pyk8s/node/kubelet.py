@@ -25,8 +25,9 @@ from pyk8s.client.store import Key
 from pyk8s.client.workqueue import WorkQueue
 from pyk8s.node import admission, adoption, containers, podstatus
 from pyk8s.node.admission import Claims, Rejection
-from pyk8s.node.containers import ContainerKeeper, KnownPod
+from pyk8s.node.containers import ContainerKeeper
 from pyk8s.node.dependencies import Dependencies
+from pyk8s.node.known import KnownPod
 from pyk8s.node.runtime import Container, Runtime
 
 _log = logging.getLogger(__name__)
@@ -204,6 +205,10 @@ class Kubelet:
         except TimeoutError:
             pass
 
+    def look_at(self, pod: Object) -> None:
+        """Something in its containers may be another than it was."""
+        self._queue.add(meta.uid(pod))
+
     async def end_container(self, pod: Object, run: Container, exit_code: int) -> None:
         """End a container as if its process had exited."""
         await self._runtime.end_container(run, exit_code)
@@ -258,14 +263,10 @@ class Kubelet:
         if known is not None and not is_over:
             self._pods[uid] = known
             grace = float(meta.of(pod).get("deletionGracePeriodSeconds") or 0)
-            if known.stops_at is None:
-                known.stops_at = self._containers.begin_stop(pod, known, grace)
-            # The grace may have become shorter since.
-            known.stops_at = min(known.stops_at, self._now() + grace)
-            if known.stops_at > self._now():
+            if (wake_at := await self._stop(pod, known, grace)) is not None:
                 # preStop hooks run: what is asked of the pod meanwhile is still answered.
                 await self._report(pod, known)
-                self._queue.add_after(uid, known.stops_at - self._now())
+                self._queue.add_after(uid, max(0.001, wake_at - self._now()))
                 return
             await self._containers.stop(known, grace)
             # Whoever sees the pod gone may bind another in its place: that one finds room.
@@ -281,6 +282,20 @@ class Kubelet:
             # Gone, or another pod of that name is there: either way this one is no more.
             if error.reason not in (errors.NOT_FOUND, errors.CONFLICT):
                 raise
+
+    async def _stop(self, pod: Object, known: KnownPod, grace: float) -> float | None:
+        """When to look again; None once nothing of it runs any more."""
+        if known.stops is None:
+            self._containers.begin_stop(pod, known, grace)
+        # The grace may have become shorter since.
+        latest = self._now() + grace
+        known.stops = {name: min(at, latest) for name, at in (known.stops or {}).items()}
+        next_stop = await self._containers.advance_stop(known)
+        if next_stop is None:
+            return None
+        self._containers.probe(pod, known, ends=True)
+        next_probe = self._containers.next_probe(pod, known, ends=True)
+        return next_stop if next_probe is None else min(next_stop, next_probe)
 
     async def _carry_on(self, uid: str, pod: Object) -> None:
         known = self._pods.get(uid) or await self._adopt(pod)
@@ -376,6 +391,7 @@ class Kubelet:
         for name, run in (*known.current.items(), *known.previous.items()):
             if (spec := podstatus.container_of(pod, name)) is not None:
                 await self._runtime.adopt_container(pod, spec, run)
+        self._containers.adopt_probes(pod, known, found.started, found.ready)
         return known
 
     def _tell(self, pod: Object, type: str, reason: str, message: str, container: str = "") -> None:
@@ -390,9 +406,10 @@ class Kubelet:
             start_time=known.start_time,
             host_ip=known.host_ip,
             pod_ip=known.ip,
-            current=known.current,
+            current=containers.shown(known),
             previous=known.previous,
             waiting=known.waiting,
+            started=frozenset(name for name in known.current if containers.is_started(known, name)),
             ready=frozenset(containers.ready(pod, known)),
             failure=known.failure,
             allocated=known.allocated,

@@ -13,6 +13,7 @@ from typing import Any
 
 from pyk8s.apimachinery import meta, times
 from pyk8s.apimachinery.gvk import Object
+from pyk8s.node import shell
 from pyk8s.node.runtime import Container
 
 
@@ -29,6 +30,7 @@ class Seen:
     current: Mapping[str, Container] = field(default_factory=dict)
     previous: Mapping[str, Container] = field(default_factory=dict)
     waiting: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    started: frozenset[str] = frozenset()
     ready: frozenset[str] = frozenset()
     failure: tuple[str, str] | None = None
     allocated: Mapping[str, Any] = field(default_factory=dict)
@@ -38,6 +40,11 @@ class Seen:
 def is_sidecar(container: Object) -> bool:
     return container.get("restartPolicy") == "Always"
 
+
+_MESSAGE_PATH = "/dev/termination-log"
+_MESSAGE_CHARACTERS_MAX = 4096
+_LOG_CHARACTERS_MAX = 2048
+_LOG_LINES_MAX = 80
 
 _KINDS = ("containers", "initContainers", "ephemeralContainers")
 
@@ -139,15 +146,15 @@ def _container_status(pod: Object, kind: str, spec: Object, seen: Seen) -> dict[
         "imageID": run.image_id if run else "",
         # Nobody waits for an ephemeral container; upstream never calls one ready.
         "ready": name in seen.ready and kind != "ephemeralContainers",
-        "started": run is not None and run.is_running,
+        "started": name in seen.started,
         "restartCount": run.attempt if run else 0,
-        "state": _state(pod, kind, name, run, seen),
-        "lastState": {"terminated": _terminated(before)} if before else {},
+        "state": _state(pod, spec, run, seen),
+        "lastState": {"terminated": _terminated(before, spec)} if before else {},
     }
     if run is not None:
         status["containerID"] = run.id
         if name in seen.waiting:
-            status["lastState"] = {"terminated": _terminated(run)}
+            status["lastState"] = {"terminated": _terminated(run, spec)}
     if resources := seen.allocated.get(name, spec.get("resources")):
         status["resources"] = resources
         if requests := resources.get("requests"):
@@ -155,7 +162,8 @@ def _container_status(pod: Object, kind: str, spec: Object, seen: Seen) -> dict[
     return status
 
 
-def _state(pod: Object, kind: str, name: str, run: Container | None, seen: Seen) -> dict[str, Any]:
+def _state(pod: Object, spec: Object, run: Container | None, seen: Seen) -> dict[str, Any]:
+    name = spec["name"]
     if name in seen.waiting:
         reason, message = seen.waiting[name]
         return {"waiting": {"reason": reason, "message": message}}
@@ -164,17 +172,35 @@ def _state(pod: Object, kind: str, name: str, run: Container | None, seen: Seen)
         return {"waiting": {"reason": "PodInitializing" if initializes else "ContainerCreating"}}
     if run.is_running:
         return {"running": {"startedAt": _time(run.started_at)}}
-    return {"terminated": _terminated(run)}
+    return {"terminated": _terminated(run, spec)}
 
 
-def _terminated(run: Container) -> dict[str, Any]:
+def _terminated(run: Container, spec: Object) -> dict[str, Any]:
+    message = termination_message(run, spec)
     return {
+        **({"message": message} if message else {}),
         "exitCode": run.exit_code,
         "reason": "Error" if run.exit_code else "Completed",
         "startedAt": _time(run.started_at),
         "finishedAt": _time(run.finished_at or run.started_at),
         "containerID": run.id,
     }
+
+
+def termination_message(run: Container, spec: Object) -> str:
+    """What the container has left in its terminationMessagePath; the end of its log where its
+    policy says so. Mirrors getTerminationMessage of `kuberuntime_container.go`."""
+    age = (run.finished_at or run.started_at) - run.started_at
+    try:
+        content = run.files.read(age, spec.get("terminationMessagePath") or _MESSAGE_PATH) or ""
+    except shell.NotUnderstood:
+        content = ""
+    if content:
+        return content[-_MESSAGE_CHARACTERS_MAX:]
+    if not run.exit_code or spec.get("terminationMessagePolicy") != "FallbackToLogsOnError":
+        return ""
+    printed = "".join(each.text for each in run.printed if each.at <= age)
+    return "".join(printed.splitlines(keepends=True)[-_LOG_LINES_MAX:])[-_LOG_CHARACTERS_MAX:]
 
 
 # --- conditions
@@ -238,7 +264,9 @@ def _is_done(container: Object, seen: Seen) -> bool:
     run = seen.current.get(container["name"])
     if run is None:
         return False
-    return run.is_running if is_sidecar(container) else not run.is_running and not run.exit_code
+    if is_sidecar(container):
+        return container["name"] in seen.started
+    return not run.is_running and not run.exit_code
 
 
 def _go(names: Sequence[str]) -> str:

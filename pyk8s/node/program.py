@@ -3,8 +3,8 @@
 I/O.
 
 Understood are `sleep`, `exit`, `true`, `false`, `echo` and `:`, alone or as a script of `sh -c`
-(see `shell`). Whatever else is in a command is taken for a server, which prints nothing and runs
-until it is stopped.
+(see `shell`), and commands on files (see `files`). Whatever else is in a command is taken for a
+server, which prints nothing and runs until it is stopped.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import NamedTuple
 from pyk8s.apimachinery import durations, meta
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.node import environment, shell
+from pyk8s.node.files import Change, Files
 from pyk8s.node.shell import Printed
 
 EXIT_CODE = "simulation.pyk8s.io/exit-code"
@@ -22,12 +23,15 @@ DURATION = "simulation.pyk8s.io/duration"
 
 
 class Program(NamedTuple):
-    """`seconds` is None for one that runs until it is stopped, with `stop_code` then."""
+    """`seconds` is None for one that runs until it is stopped, with `stop_code` then. What one
+    does that `is_server` is not known beyond that; any other listens on no port."""
 
     seconds: float | None
     exit_code: int = 0
     stop_code: int = 0
     printed: tuple[Printed, ...] = ()
+    changes: tuple[Change, ...] = ()
+    is_server: bool = True
 
 
 _SERVER = Program(None)
@@ -39,12 +43,12 @@ def of(pod: Object, container: Object) -> Program:
     variables = environment.environment(pod, container, {})
     found = of_command(command_of(container, variables), variables)
     code = annotation(pod, container, EXIT_CODE)
-    duration = annotation(pod, container, DURATION)
-    if code is None and duration is None:
+    lasts = annotation(pod, container, DURATION)
+    if code is None and lasts is None:
         return found
-    seconds = _seconds(duration)
+    seconds = _seconds(lasts)
     printed = tuple(each for each in found.printed if each.at <= seconds)
-    return Program(seconds, _code(code), printed=printed)
+    return found._replace(seconds=seconds, exit_code=_code(code), stop_code=0, printed=printed)
 
 
 def command_of(container: Object, variables: Mapping[str, str]) -> list[str]:
@@ -60,10 +64,15 @@ def annotation(pod: Object, container: Object, name: str) -> str | None:
 
 
 def _seconds(text: str | None) -> float:
+    return duration(text) or 0.0
+
+
+def duration(text: str | None) -> float | None:
+    """Seconds of what an annotation says, as 1m30s; None where it says nothing that is one."""
     try:
-        return max(0.0, durations.parse(text) / 1e9) if text else 0.0
+        return max(0.0, durations.parse(text) / 1e9) if text else None
     except ValueError:
-        return 0.0
+        return None
 
 
 def _code(text: str | None) -> int:
@@ -73,8 +82,10 @@ def _code(text: str | None) -> int:
 def of_command(words: Sequence[str], variables: Mapping[str, str] | None = None) -> Program:
     if not words:
         return _SERVER
+    files = Files(knows_all=True)
     try:
-        ran = shell.run(words, shell.builtin, variables or {})
+        ran = shell.run(words, shell.builtin, variables or {}, files)
     except shell.NotUnderstood:
         return _SERVER
-    return Program(ran.seconds, ran.exit_code, 143, tuple(ran.printed))
+    printed = tuple(ran.printed)
+    return Program(ran.seconds, ran.exit_code, 143, printed, files.changes, is_server=False)

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
 
 from pyk8s.apimachinery.gvk import Object
+from pyk8s.node.files import Files
 from pyk8s.node.shell import Printed
 
 
@@ -14,7 +15,7 @@ from pyk8s.node.shell import Printed
 class Container:
     """One run of one container. Moments are seconds since the epoch; `finished_at` is None while
     it runs. `ends_at` is when it ends by itself and `printed` what it prints until then, where the
-    runtime knows that beforehand."""
+    runtime knows that beforehand; `files` are those it knows of."""
 
     id: str
     name: str
@@ -26,10 +27,39 @@ class Container:
     finished_at: float | None = None
     exit_code: int = 0
     printed: tuple[Printed, ...] = ()
+    files: Files = field(default_factory=Files)
 
     @property
     def is_running(self) -> bool:
         return self.finished_at is None
+
+
+class Outcome(NamedTuple):
+    """What a probe or a lifecycle hook has come to, and after how many seconds. `error` says why
+    there is no result at all. One at a later moment before `until` would come to the same, unless
+    somebody steps in; None for ever."""
+
+    succeeded: bool = True
+    output: str = ""
+    seconds: float = 0.0
+    error: str = ""
+    until: float | None = None
+
+
+class Ask(NamedTuple):
+    """A probe, `kind` being startup, readiness or liveness, at a moment in seconds since the
+    epoch."""
+
+    kind: str
+    probe: Object
+    at: float
+
+
+class Hook(NamedTuple):
+    """A lifecycle handler, begun at a moment in seconds since the epoch."""
+
+    handler: Object
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +87,14 @@ class Runtime(Protocol):
 
     def observe(self, container: Container) -> Container:
         """Its state as it is now."""
+        ...
+
+    def probe(self, pod: Object, spec: Object, container: Container, ask: Ask) -> Outcome:
+        """What a probe comes to."""
+        ...
+
+    def run_hook(self, pod: Object, spec: Object, container: Container, hook: Hook) -> Outcome:
+        """Begin a lifecycle hook at this moment; what it comes to."""
         ...
 
     async def stop_container(self, container: Container, grace_seconds: float) -> None:

@@ -192,7 +192,11 @@ class NodeServer:
         needed = environment.references(container) | environment.volume_references(pod)
         sources = {each: await self._source(pod, each) for each in needed}
         known = {each: data for each, data in sources.items() if data is not None}
-        return streams.Place(pod, container, known), run
+
+        def age() -> float:
+            return max(0.0, self.now() - run.started_at)
+
+        return streams.Place(pod, container, known, run.files, age), run
 
     async def _source(self, pod: Object, wanted: Source) -> dict[str, bytes] | None:
         try:
@@ -214,7 +218,10 @@ class NodeServer:
             raise _Refused(400, "you must specify at least 1 of command")
 
         async def talk(terminal: streams.Terminal) -> int:
-            return await streams.execute(command, place, terminal)
+            try:
+                return await streams.execute(command, place, terminal)
+            finally:
+                self.kubelet.look_at(place.pod)
 
         return await self._over_websocket(request, talk)
 
@@ -231,6 +238,7 @@ class NodeServer:
 
         terminal = streams.Terminal(send=send, received=_nothing())
         code = await streams.execute(command, place, terminal)
+        self.kubelet.look_at(place.pod)
         if code:
             text = output.decode("utf-8", "replace")
             raise _Refused(500, f"command '{' '.join(command)}' exited with {code}: {text}")

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The part of a shell that simulated containers have: simple commands between `;`, newlines, `&&`
-and `||`, quotes, and `$NAME`. No I/O: what a command does is the caller's `Commands`.
+and `||`, quotes, `$NAME`, and output into files (`>`, `>>`, `2>`, `2>&1`) where there are some.
+No I/O: what a command does is the caller's `Commands`.
 
-Whatever else a shell knows (pipes, redirections, substitutions, loops) raises NotUnderstood,
+Whatever else a shell knows (pipes, input from files, substitutions, loops) raises NotUnderstood,
 so that nothing is answered that a real shell would answer otherwise.
 """
 
@@ -11,11 +12,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 SHELLS = ("sh", "bash", "ash", "dash")
 _SCRIPT_FLAGS = ("-c", "-ec", "-xc", "-ce")
 _OPERATORS = (";", "&&", "||")
+_TO_OUTPUT = "2>&1"
+_TO_ERROR = (">&2", "1>&2")
 _KEYWORDS = frozenset(
     ("if", "then", "else", "elif", "fi", "for", "while", "until", "do", "done", "case", "esac",
      "in", "function", "{", "}", "!", "[[", "time")
@@ -27,6 +30,7 @@ _TOKEN = re.compile(
     r"""(?P<space>[ \t]+|\\\n)
       | (?P<comment>(?<![^\s;&|])\#[^\n]*)
       | (?P<operator>&&|\|\||;|\n)
+      | (?P<redirection>2>&1|1?>&2|(?:(?<![^\s;&|])[12])?>>?)
       | '(?P<literal>[^']*)'
       | "(?P<double>(?:[^"\\]|\\.)*)"
       | \\(?P<escaped>.)
@@ -71,6 +75,18 @@ class Ran:
 Commands = Callable[[str, Sequence[str]], Done | None]
 
 
+class Filesystem(Protocol):
+    """Where commands read and write; moments are those of `run`. Both may raise NotUnderstood."""
+
+    def command(self, name: str, arguments: Sequence[str], at: float) -> Done | None: ...
+
+    def redirect(self, path: str, text: str, at: float, *, appends: bool) -> None: ...
+
+
+class _Redirection(str):
+    """A word that is none: `>` and the like."""
+
+
 def builtin(name: str, arguments: Sequence[str]) -> Done | None:
     """Commands that need to know nothing of where they run; `exit` is the shell's own."""
     if name in ("true", ":"):
@@ -105,20 +121,30 @@ def base_name(command: str) -> str:
     return command.rsplit("/", 1)[-1]
 
 
-def run(words: Sequence[str], commands: Commands, environment: Mapping[str, str]) -> Ran:
+def run(
+    words: Sequence[str],
+    commands: Commands,
+    environment: Mapping[str, str],
+    files: Filesystem | None = None,
+) -> Ran:
     """Run a command line, itself or as the script within. Raises NotUnderstood."""
     script = script_of(words)
     if script is None:
-        return _run([list(words)], commands)
-    return run_script(script, commands, environment)
+        return _run([list(words)], commands, files)
+    return run_script(script, commands, environment, files)
 
 
-def run_script(text: str, commands: Commands, environment: Mapping[str, str]) -> Ran:
+def run_script(
+    text: str,
+    commands: Commands,
+    environment: Mapping[str, str],
+    files: Filesystem | None = None,
+) -> Ran:
     """Raises NotUnderstood, before anything has run where the text itself is the reason."""
-    return _run(parse(text, environment), commands)
+    return _run(parse(text, environment), commands, files)
 
 
-def _run(steps: Sequence[Sequence[str]], commands: Commands) -> Ran:
+def _run(steps: Sequence[Sequence[str]], commands: Commands, files: Filesystem | None) -> Ran:
     ran, operator = Ran(), ";"
     for step in steps:
         if step and step[0] in _OPERATORS:
@@ -127,19 +153,73 @@ def _run(steps: Sequence[Sequence[str]], commands: Commands) -> Ran:
         skipped = (operator == "&&" and ran.exit_code) or (operator == "||" and not ran.exit_code)
         if not step or skipped:
             continue
-        name, arguments = base_name(step[0]), step[1:]
+        words, redirections = _split(step)
+        name, arguments = base_name(words[0]) if words else ":", words[1:]
         if name == "exit":
             ran.exit_code = _exit_code(arguments, ran.exit_code)
             break
         done = commands(name, arguments)
+        if done is None and files is not None:
+            try:
+                done = files.command(name, arguments, ran.seconds)
+            except NotUnderstood:
+                raise NotUnderstood(" ".join(words)) from None
         if done is None:
             raise NotUnderstood(step[0])
         ran.seconds += done.seconds
         ran.exit_code = done.exit_code
+        done = _redirected(done, redirections, files, ran.seconds)
         for text, is_error in ((done.output, False), (done.error, True)):
             if text:
                 ran.printed.append(Printed(ran.seconds, text, is_error))
     return ran
+
+
+def _split(step: Sequence[str]) -> tuple[list[str], list[tuple[str, str]]]:
+    """The words of a command, and its redirections with their targets."""
+    words: list[str] = []
+    redirections: list[tuple[str, str]] = []
+    rest = iter(step)
+    for word in rest:
+        if not isinstance(word, _Redirection):
+            words.append(word)
+        elif word in (_TO_OUTPUT, *_TO_ERROR):
+            redirections.append((word, ""))
+        else:
+            target = next(rest, None)
+            if target is None or isinstance(target, _Redirection):
+                raise NotUnderstood(word)
+            redirections.append((word, target))
+    return words, redirections
+
+
+def _redirected(
+    done: Done, redirections: Sequence[tuple[str, str]], files: Filesystem | None, at: float
+) -> Done:
+    """What is left to be printed."""
+    if not redirections:
+        return done
+    if files is None:
+        raise NotUnderstood(redirections[0][0])
+    # Where each of the two goes: 1 and 2 are what is printed, else a file.
+    goes: dict[str, int | str] = {"output": 1, "error": 2}
+    for kind, path in redirections:
+        if kind == _TO_OUTPUT:
+            goes["error"] = goes["output"]
+        elif kind in _TO_ERROR:
+            goes["output"] = goes["error"]
+        else:
+            goes["error" if kind.startswith("2") else "output"] = path
+            if not kind.endswith(">>"):
+                files.redirect(path, "", at, appends=False)
+    printed = {1: "", 2: ""}
+    for name, text in (("output", done.output), ("error", done.error)):
+        target = goes[name]
+        if isinstance(target, int):
+            printed[target] += text
+        elif text:
+            files.redirect(target, text, at, appends=True)
+    return done._replace(output=printed[1], error=printed[2])
 
 
 def _exit_code(arguments: Sequence[str], last: int) -> int:
@@ -161,10 +241,12 @@ def parse(text: str, environment: Mapping[str, str]) -> list[list[str]]:
             raise NotUnderstood(text[position : position + 20].split("\n")[0])
         position = found.end()
         kind = found.lastgroup or ""
-        if kind in ("space", "comment", "operator"):
+        if kind in ("space", "comment", "operator", "redirection"):
             if word is not None:
                 steps[-1].append(word)
                 word = None
+            if kind == "redirection":
+                steps[-1].append(_Redirection(found[0]))
             if kind == "operator":
                 steps += [[found[0].replace("\n", ";")], []]
         elif kind in ("braced", "name"):

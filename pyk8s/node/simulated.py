@@ -9,8 +9,10 @@ from collections.abc import Callable
 
 import pyk8s
 from pyk8s.apimachinery.gvk import Object
-from pyk8s.node import program
-from pyk8s.node.runtime import Container, Sandbox
+from pyk8s.node import answers, program
+from pyk8s.node.files import Files
+from pyk8s.node.program import Program
+from pyk8s.node.runtime import Ask, Container, Hook, Outcome, Sandbox
 
 _SCHEME = "simulated://"
 
@@ -42,6 +44,7 @@ class SimulatedRuntime:
             ends_at=None if found.seconds is None else began + found.seconds,
             exit_code=found.exit_code,
             printed=found.printed,
+            files=_files(found),
         )
         self._stop_codes[container.id] = found.stop_code
         return container
@@ -49,6 +52,7 @@ class SimulatedRuntime:
     async def adopt_container(self, pod: Object, spec: Object, container: Container) -> None:
         found = program.of(pod, spec)
         container.printed = found.printed
+        container.files = _files(found)
         if not container.is_running:
             return
         if found.seconds is not None:
@@ -63,6 +67,12 @@ class SimulatedRuntime:
             self._stop_codes.pop(container.id, None)
         return container
 
+    def probe(self, pod: Object, spec: Object, container: Container, ask: Ask) -> Outcome:
+        return answers.of_probe(pod, spec, container, ask)
+
+    def run_hook(self, pod: Object, spec: Object, container: Container, hook: Hook) -> Outcome:
+        return answers.of_hook(pod, spec, container, hook)
+
     async def stop_container(self, container: Container, grace_seconds: float) -> None:
         if self.observe(container).is_running:
             container.exit_code = self._stop_codes.pop(container.id, 0)
@@ -73,3 +83,7 @@ class SimulatedRuntime:
             self._stop_codes.pop(container.id, None)
             container.exit_code = exit_code
             container.finished_at = self._now()
+
+
+def _files(found: Program) -> Files:
+    return Files(found.changes, knows_all=not found.is_server)

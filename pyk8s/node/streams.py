@@ -13,13 +13,14 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pyk8s.apimachinery import codec, times
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.node import environment, shell
 from pyk8s.node.environment import Sources
+from pyk8s.node.files import Files
 from pyk8s.node.shell import Done
 
 # Of the first there was, errors are plain text and there is none on success.
@@ -52,11 +53,14 @@ class Terminal:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The container in which commands run, and the ConfigMaps and Secrets of its pod."""
+    """The container in which commands run, the ConfigMaps and Secrets of its pod, and the files of
+    its run, of which `age` gives the seconds."""
 
     pod: Object
     container: Object
     sources: Sources
+    files: Files = field(default_factory=Files)
+    age: Callable[[], float] = lambda: 0.0
 
     def variables(self) -> dict[str, str]:
         own = environment.environment(self.pod, self.container, self.sources)
@@ -103,7 +107,11 @@ async def execute(words: Sequence[str], place: Place, terminal: Terminal) -> int
         async for data in terminal.received:
             await terminal.send(STDOUT, data)
         return 0
-    return await _run(lambda variables: shell.run(words, place.command, variables), place, terminal)
+
+    def command(variables: Mapping[str, str]) -> shell.Ran:
+        return shell.run(words, place.command, variables, place.files.since(place.age()))
+
+    return await _run(command, place, terminal)
 
 
 def is_interactive(place: Place) -> bool:
@@ -142,7 +150,7 @@ async def interact(place: Place, terminal: Terminal) -> int:
 
 
 def _script(text: str, place: Place, variables: Mapping[str, str]) -> shell.Ran:
-    return shell.run_script(text, place.command, variables)
+    return shell.run_script(text, place.command, variables, place.files.since(place.age()))
 
 
 async def _lines(terminal: Terminal) -> AsyncIterator[str]:

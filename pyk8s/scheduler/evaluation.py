@@ -10,8 +10,8 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,22 +21,11 @@ from pyk8s.componenthelpers import volumes
 from pyk8s.scheduler.framework import interface
 from pyk8s.scheduler.framework.nodetable import ALL, Ints, Mask, NodeTable, Rows
 from pyk8s.scheduler.framework.podinfo import PodInfo
-from pyk8s.scheduler.framework.status import Code, Status
+from pyk8s.scheduler.framework.profile import Profile
+from pyk8s.scheduler.framework.status import Code, PluginError, Status
 from pyk8s.scheduler.metrics import Observe
 
 _KEPT_MAX = 32
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
-    """A scheduler by name, its plugins in order, and the weights of those that score."""
-
-    name: str
-    plugins: Sequence[Any]
-    weights: Mapping[str, int] = field(default_factory=dict)
-
-    def having(self, extension_point: type[Any]) -> list[Any]:
-        return [plugin for plugin in self.plugins if isinstance(plugin, extension_point)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +47,28 @@ class Evaluation:
         self._pod = pod
         self._nodes = nodes
         weights = profile.weights
-        self._filters = self._active(profile, interface.PreFilterPlugin, _FILTERS)
-        self._scores = self._active(profile, interface.PreScorePlugin, (interface.ScorePlugin,))
+        foreign = {id(each) for each in profile.foreign}
+        skipped = self._prepare(profile, "preFilter")
+        self._filters = [each for each in profile.at("filter") if each.name not in skipped]
+        skipped = set() if self.rejected else self._prepare(profile, "preScore")
+        self._scores = [
+            each for each in profile.having(interface.ScorePlugin) if each.name not in skipped
+        ]
         self._weights = [weights.get(plugin.name, 1) for plugin in self._scores]
         # Sorted once: to ask a protocol whether a plugin is of it costs more than most plugins.
+        counted = profile.having(interface.CountedFilterPlugin)
         self._counted: list[tuple[int, Any]] = [
-            (place, plugin)
-            for place, plugin in enumerate(self._filters)
-            if isinstance(plugin, interface.CountedFilterPlugin)
+            (place, plugin) for place, plugin in enumerate(self._filters) if plugin in counted
         ]
         self._judging: list[tuple[int, Any]] = [
-            (place, plugin)
-            for place, plugin in enumerate(self._filters)
-            if isinstance(plugin, interface.FilterPlugin)
+            (place, plugin) for place, plugin in enumerate(self._filters) if plugin not in counted
         ]
         self._normalizing = [isinstance(each, interface.NormalizeScore) for each in self._scores]
+        self._by_node = {id(each) for each in profile.foreign if getattr(each, "by_node", False)}
+        self._foreign = foreign
         self.is_counted = False
+        # What a plugin looks at that does not sign may change with no row changing.
+        self._is_unsigned = profile.signature(pod) is None
         self._compared = [
             (plugin, weights.get(plugin.name, 1))
             for plugin in profile.having(interface.CountedScorePlugin)
@@ -81,19 +76,22 @@ class Evaluation:
         self._position = -1
         self._versions: list[int] = []
 
-    def _active(self, profile: Profile, pre: type[Any], main: tuple[type[Any], ...]) -> list[Any]:
-        active = []
-        for plugin in profile.plugins:
-            if isinstance(plugin, pre):
-                prepare = getattr(plugin, _METHOD[pre])
-                status: Status = prepare(self.state, self._pod, self._nodes)
-                if status.code is Code.SKIP:
-                    continue
-                if not status.is_success and self.rejected is None:
-                    self.rejected = Status(status.code, status.reasons, plugin.name)
-            if isinstance(plugin, main):
-                active.append(plugin)
-        return active
+    def _prepare(self, profile: Profile, point: str) -> set[str]:
+        """PreFilter or PreScore; the names of plugins that are to be skipped afterwards."""
+        skipped = set()
+        for plugin in profile.at(point):
+            prepare = plugin.pre_filter if point == "preFilter" else plugin.pre_score
+            status: Status = prepare(self.state, self._pod, self._nodes)
+            if status.code is Code.SKIP:
+                skipped.add(plugin.name)
+            elif status.is_rejected and point == "preFilter":
+                self.rejected = Status(status.code, status.reasons, plugin.name)
+                if status.code is Code.UNRESOLVABLE:
+                    break
+            elif not status.is_success:
+                named = "PreFilter" if point == "preFilter" else "PreScore"
+                raise PluginError(plugin.name, named, status.message)
+        return skipped
 
     def refresh(self, observe: Observe | None = None) -> None:
         """Bring the answers up to the table as it is now. `observe` is told how long each plugin
@@ -119,11 +117,10 @@ class Evaluation:
 
     def _judge(self, rows: Rows, observe: Observe | None) -> None:
         """What each node is by itself."""
-        nodes, pod = self._nodes, self._pod
-        feasible = nodes.is_node[rows].copy()
+        feasible = self._nodes.is_node[rows].copy()
         for place, plugin in self._judging:
             began = time.perf_counter() if observe else 0.0
-            found = plugin.filter(self.state, pod, nodes, rows)
+            found = self._asked(plugin, plugin.filter, rows, feasible)
             if observe:
                 observe(plugin.name, "Filter", time.perf_counter() - began)
             self._codes[place, rows] = found
@@ -134,20 +131,41 @@ class Evaluation:
         for place, plugin in enumerate(self._scores):
             raw, weight = self._raw[place], self._weights[place]
             began = time.perf_counter() if observe else 0.0
-            raw[rows] = scores = plugin.score(self.state, pod, nodes, rows)
+            raw[rows] = scores = self._asked(plugin, plugin.score, rows, feasible)
             if observe:
                 observe(plugin.name, "Score", time.perf_counter() - began)
             if self._normalizing[place]:
                 normalized.append((raw, plugin, weight))
             else:
+                self._check_scores(plugin, scores[feasible])
                 total += weight * scores
         self._total[rows] = np.where(feasible, total, -1)
         self._normalized = [each for each in normalized if each[0].any()]
 
+    def _asked(self, plugin: Any, ask: Any, rows: Rows, feasible: Mask) -> Ints:
+        if id(plugin) not in self._by_node:
+            found: Ints = ask(self.state, self._pod, self._nodes, rows)
+            return found
+        answers = np.zeros(feasible.shape, np.int64)
+        chosen = np.arange(self._nodes.size)[rows][feasible]
+        answers[feasible] = ask(self.state, self._pod, self._nodes, chosen)
+        return answers
+
+    def _check_scores(self, plugin: Any, scores: Ints) -> None:
+        if id(plugin) not in self._foreign or not scores.size:
+            return
+        for score in (int(scores.min()), int(scores.max())):
+            if not 0 <= score <= interface.MAX_NODE_SCORE:
+                message = (
+                    f"returns an invalid score {score}, it should in the range of "
+                    f"[0, {interface.MAX_NODE_SCORE}] after normalizing"
+                )
+                raise PluginError(plugin.name, "Score", message)
+
     def _count(self) -> None:
         """What each node is beside the others."""
         feasible = self._alone
-        self.is_counted = False
+        self.is_counted = self._is_unsigned
         for place, plugin in self._counted:
             codes = plugin.count(self.state, self._pod, self._nodes)
             self._codes[place] = interface.FITS if codes is None else codes
@@ -169,10 +187,13 @@ class Evaluation:
             where = np.flatnonzero(feasible)
             total = total.copy()
             for raw, plugin, weight in self._normalized:
-                total[where] += weight * plugin.normalize(raw[where])
+                scores = plugin.normalize(raw[where])
+                self._check_scores(plugin, scores)
+                total[where] += weight * scores
         for plugin, weight in self._compared:
             scores = plugin.score_feasible(self.state, self._pod, self._nodes, feasible)
             if scores is not None:
+                self._check_scores(plugin, scores[feasible])
                 total = np.where(feasible, total + weight * scores, -1)
         most = total.max(initial=-1)
         if most < 0:
@@ -232,25 +253,23 @@ class Evaluation:
         return Diagnosis(f"0/{count} nodes are available: {listed}.", frozenset(plugins))
 
 
-_FILTERS = (interface.FilterPlugin, interface.CountedFilterPlugin)
-_METHOD = {interface.PreFilterPlugin: "pre_filter", interface.PreScorePlugin: "pre_score"}
-
-
 class Evaluations:
     """The last kinds of pods, each with its answers."""
 
     def __init__(self, nodes: NodeTable) -> None:
         self._nodes = nodes
-        self._kept: OrderedDict[tuple[str, bytes], Evaluation] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, Hashable], Evaluation] = OrderedDict()
 
     def of(self, profile: Profile, pod: PodInfo, observe: Observe | None = None) -> Evaluation:
         """Up to date until the table changes again. What a pod with claims may do follows from
-        objects that the table does not know, and is never kept."""
-        if volumes.claim_names(pod.pod):
+        objects that the table does not know, and is never kept; nor is what a plugin says that
+        does not sign pods. Raises PluginError."""
+        signature = None if volumes.claim_names(pod.pod) else profile.signature(pod)
+        if signature is None:
             found = Evaluation(profile, pod, self._nodes)
             found.refresh(observe)
             return found
-        key = (profile.name, pod.signature)
+        key = (profile.name, signature)
         kept = self._kept.get(key)
         if kept is None:
             kept = self._kept[key] = Evaluation(profile, pod, self._nodes)

@@ -151,8 +151,10 @@ class EventHandlers:
 
     def _node_updated(self, before: Object, node: Object) -> None:
         changes = [*ce.node_changes(before, node)]
-        if changes or _judged(before) != _judged(node):
+        if changes or _is_cordoned(before) != _is_cordoned(node):
             self._cluster.nodes.set_node(node)
+        else:
+            self._cluster.nodes.refresh_node(node)
         for event in changes:
             self._cluster.queue.event(event, before, node)
 
@@ -168,6 +170,5 @@ class EventHandlers:
             self._cluster.queue.event(ce.NAMESPACE_UPDATE, before, namespace)
 
 
-def _judged(node: Object) -> tuple[object, ...]:
-    """What of a node a plugin looks at and no event tells of."""
-    return (node.get("spec") or {}).get("unschedulable"), (node.get("status") or {}).get("images")
+def _is_cordoned(node: Object) -> bool:
+    return bool((node.get("spec") or {}).get("unschedulable"))

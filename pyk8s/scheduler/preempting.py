@@ -14,6 +14,7 @@ from pyk8s.apimachinery.gvk import Object
 from pyk8s.client import eventsv1, resources
 from pyk8s.client.client import STRATEGIC_MERGE_PATCH, Client, DeleteOptions, Patch
 from pyk8s.scheduler.framework.podinfo import PodInfo
+from pyk8s.scheduler.framework.waiting import WaitingPods
 from pyk8s.scheduler.nominator import Nominator
 from pyk8s.scheduler.plugins import defaultpreemption
 
@@ -22,8 +23,13 @@ _log = logging.getLogger(__name__)
 
 class Preemptor:
     def __init__(
-        self, client: Client, recorder: eventsv1.EventRecorder, nominator: Nominator
+        self,
+        client: Client,
+        recorder: eventsv1.EventRecorder,
+        nominator: Nominator,
+        waiting: WaitingPods,
     ) -> None:
+        self._waiting = waiting
         self._client = client
         self._recorder = recorder
         self._nominator = nominator
@@ -47,7 +53,10 @@ class Preemptor:
             "message": f"{scheduler}: preempting to accommodate a higher priority pod",
             "lastTransitionTime": times.now(),
         }
-        if not meta.is_being_deleted(victim.pod):
+        if (held := self._waiting.get(victim.uid)) is not None:
+            # It is on no node yet: it need not end, only look for another one.
+            held.reject(defaultpreemption.DefaultPreemption.name, "preempted")
+        elif not meta.is_being_deleted(victim.pod):
             try:
                 await self._patch_status(victim.pod, {"conditions": [condition]})
                 namespace, name = victim.key

@@ -28,13 +28,24 @@ from pyk8s.scheduler.framework import clusterevents as ce
 from pyk8s.scheduler.framework.clusterevents import ClusterEvent, HintMap
 from pyk8s.scheduler.framework.podinfo import PodInfo
 
-INITIAL_BACKOFF_SECONDS = 1.0
-MAX_BACKOFF_SECONDS = 10.0
 UNSCHEDULABLE_SECONDS_MAX = 300.0
 _FLUSH_SECONDS = 30.0
 
 ACTIVE, BACKOFF, UNSCHEDULABLE, GATED = "active", "backoff", "unschedulable", "gated"
 _SKIP, _AFTER_BACKOFF, _AT_ONCE = range(3)
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """podInitialBackoffSeconds and podMaxBackoffSeconds."""
+
+    initial_seconds: float = 1.0
+    max_seconds: float = 10.0
+
+    def after(self, failures: int) -> float:
+        doublings = min(failures - 1, 30)
+        return min(self.initial_seconds * 2.0**doublings, self.max_seconds)
+
 
 # Which of the pods that wait may be tried alike: by profile, who rejected them, signature.
 _GroupKey = tuple[str, frozenset[str], frozenset[str], bytes]
@@ -92,6 +103,7 @@ class QueueOptions:
     hints: HintMap = field(default_factory=dict)
     sort_key: Callable[[PodInfo, float], Any] = _by_priority
     gate: Callable[[PodInfo], str] = _is_open
+    backoff: Backoff = Backoff()
     on_incoming: Callable[[str, str], None] = _ignore
 
 
@@ -249,8 +261,7 @@ class Queue:
 
     def _time(self, queued: QueuedPod, failures: int) -> None:
         now = _now()
-        seconds = min(INITIAL_BACKOFF_SECONDS * 2.0 ** min(failures - 1, 30), MAX_BACKOFF_SECONDS)
-        queued.queued_at, queued.ready_at = now, now + seconds
+        queued.queued_at, queued.ready_at = now, now + self._options.backoff.after(failures)
 
     def _land(self, uid: str) -> list[_Happened] | None:
         """What happened while it was in flight; None: it was not."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from pyk8s.apimachinery import errors, meta, times
 from pyk8s.apimachinery.gvk import Object
@@ -21,15 +21,18 @@ from pyk8s.componenthelpers import volumes
 from pyk8s.scheduler import metrics as measured
 from pyk8s.scheduler import placement, queue
 from pyk8s.scheduler.binding import BindingCycle
-from pyk8s.scheduler.evaluation import Diagnosis, Evaluation, Evaluations, Profile
+from pyk8s.scheduler.evaluation import Diagnosis, Evaluation, Evaluations
 from pyk8s.scheduler.eventhandlers import Cluster, EventHandlers, nominated_node
 from pyk8s.scheduler.framework import clusterevents, interface, podinfo
 from pyk8s.scheduler.framework.nodetable import NodeTable
 from pyk8s.scheduler.framework.podinfo import PodInfo
-from pyk8s.scheduler.framework.status import Code, Status
+from pyk8s.scheduler.framework.profile import Profile
+from pyk8s.scheduler.framework.status import Code, PluginError, Status
+from pyk8s.scheduler.framework.waiting import WaitingPods
+from pyk8s.scheduler.handle import Handle
 from pyk8s.scheduler.nominator import Nominator
 from pyk8s.scheduler.preempting import Preemptor
-from pyk8s.scheduler.profiles import Handle, default_profile
+from pyk8s.scheduler.profiles import default_profile
 from pyk8s.scheduler.selectors import ServicesAndOwners
 from pyk8s.scheduler.storage import StorageInformers
 
@@ -48,14 +51,31 @@ class Outcome:
     nominated: str | None = None
 
 
+def _default(handle: Handle) -> Mapping[str, Profile]:
+    profile = default_profile(handle)
+    return {profile.name: profile}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a configuration says: how the profiles are made, by scheduler name, and the back-off."""
+
+    make_profiles: Callable[[Handle], Mapping[str, Profile]] = _default
+    backoff: queue.Backoff = field(default_factory=queue.Backoff)
+
+
+_DEFAULT_SETTINGS = Settings()
+
+
 class Scheduler:
-    """Made on a running loop; `run` until cancelled."""
+    """Made on a running loop; `run` until cancelled. Pods that name none of its profiles are left
+    to other schedulers."""
 
     def __init__(
         self,
         client: Client,
         recorder: eventsv1.EventRecorder,
-        make_profile: Callable[[Handle], Profile] = default_profile,
+        settings: Settings = _DEFAULT_SETTINGS,
         metrics: measured.SchedulerMetrics | None = None,
     ) -> None:
         self.nodes = NodeTable()
@@ -78,21 +98,17 @@ class Scheduler:
             budgets=budgets.indexer.list,
             client=client,
             storage=storage.storage,
+            waiting=WaitingPods(),
+            recorder=recorder,
         )
-        self._profile = profile = make_profile(handle)
-        self._gates = profile.having(interface.PreEnqueuePlugin)
-        self._post_filters = profile.having(interface.PostFilterPlugin)
-        (sort,) = profile.having(interface.QueueSortPlugin)
-        self.queue = queue.Queue(
-            queue.QueueOptions(
-                hints={profile.name: clusterevents.hints_of(profile.plugins)},
-                sort_key=sort.sort_key,
-                gate=self._gate,
-                on_incoming=self.metrics.incoming.inc,
-            )
-        )
-        self._cycle = BindingCycle(profile, self.metrics)
-        self._preemptor = Preemptor(client, recorder, self._nominator)
+        self._waiting = handle.waiting
+        self._profiles = settings.make_profiles(handle)
+        profiles = [*self._profiles.values()]
+        self.queue = self._new_queue(profiles, settings.backoff)
+        self._cycles = {
+            each.name: BindingCycle(each, self._waiting, self.metrics) for each in profiles
+        }
+        self._preemptor = Preemptor(client, recorder, self._nominator, self._waiting)
         self._evaluations = Evaluations(self.nodes)
         self._binding = asyncio.Semaphore(_BINDINGS_AT_ONCE)
         self._cluster = Cluster(
@@ -100,12 +116,10 @@ class Scheduler:
             index=index,
             nominator=self._nominator,
             queue=self.queue,
-            schedulers={profile.name},
+            schedulers=self._profiles,
         )
         self._assumed = self._cluster.assumed
-        handlers = EventHandlers(
-            client, self._cluster, lambda info, node: self._cycle.unreserve({}, info, node)
-        )
+        handlers = EventHandlers(client, self._cluster, self._gone_before_bound)
         self._pods = handlers.pods
         # Nodes before pods, namespaces before both: less is looked at twice.
         self._informers = (
@@ -117,6 +131,20 @@ class Scheduler:
             handlers.pods,
         )
         self._tell_gauges()
+
+    def _new_queue(self, profiles: list[Profile], backoff: queue.Backoff) -> queue.Queue:
+        # There is one queue: of every profile the sort is the same.
+        (sort,) = profiles[0].having(interface.QueueSortPlugin)
+        hints = {each.name: clusterevents.hints_of(each.plugins) for each in profiles}
+        return queue.Queue(
+            queue.QueueOptions(
+                hints=hints,
+                sort_key=sort.sort_key,
+                gate=self._gate,
+                backoff=backoff,
+                on_incoming=self.metrics.incoming.inc,
+            )
+        )
 
     def _tell_gauges(self) -> None:
         self.metrics.watch(
@@ -161,8 +189,18 @@ class Scheduler:
                     self._schedule_one(queued, group)
                 await asyncio.sleep(0)
 
+    def _profile_of(self, info: PodInfo) -> Profile:
+        return self._profiles[info.pod["spec"]["schedulerName"]]
+
+    def _cycle_of(self, info: PodInfo) -> BindingCycle:
+        return self._cycles[info.pod["spec"]["schedulerName"]]
+
+    def _gone_before_bound(self, info: PodInfo, node: str) -> None:
+        self._waiting.reject(info.uid)
+        self._cycle_of(info).unreserve({}, info, node)
+
     def _gate(self, info: PodInfo) -> str:
-        for plugin in self._gates:
+        for plugin in self._profile_of(info).having(interface.PreEnqueuePlugin):
             if not plugin.pre_enqueue(info).is_success:
                 return str(plugin.name)
         return ""
@@ -171,18 +209,29 @@ class Scheduler:
 
     def _schedule_one(self, queued: queue.QueuedPod, group: asyncio.TaskGroup) -> None:
         """Holds one turn to bind, and hands it on to the task."""
-        info, began = queued.info, time.perf_counter()
-        evaluation = self._evaluations.of(self._profile, info, self.metrics.sampled())
+        began = time.perf_counter()
+        try:
+            self._attempt(queued, group, began)
+        except PluginError as error:
+            # Before any node was chosen.
+            self._count(queued.info, measured.ERROR, began)
+            self.queue.add_after_error(queued)
+            outcome = Outcome("SchedulerError", str(error))
+            group.create_task(self._report(queued.info.pod, outcome))
+
+    def _attempt(self, queued: queue.QueuedPod, group: asyncio.TaskGroup, began: float) -> None:
+        info = queued.info
+        evaluation = self._evaluations.of(self._profile_of(info), info, self.metrics.sampled())
         row = self._choose(evaluation, info)
         self.metrics.algorithm_seconds.observe(time.perf_counter() - began)
         if row < 0:
             self._no_node(queued, evaluation, group)
-            self._count(measured.UNSCHEDULABLE, began)
+            self._count(info, measured.UNSCHEDULABLE, began)
             return
         node = self.nodes.names[row]
         self.nodes.add_pod(info, node)
         self._assumed.add(info.uid)
-        status = self._cycle.reserve(evaluation.state, info, node)
+        status = self._cycle_of(info).reserve(evaluation.state, info, node)
         if status.is_success:
             self._nominator.remove(info.uid)
             group.create_task(self._bind(queued, node, evaluation.state, began))
@@ -191,10 +240,10 @@ class Scheduler:
             report = self._report(info.pod, Outcome(_reason_of(status), status.message))
             group.create_task(report)
 
-    def _count(self, result: str, began: float) -> None:
-        self.metrics.attempts.inc(result, self._profile.name)
-        seconds = time.perf_counter() - began
-        self.metrics.attempt_seconds.observe(seconds, result, self._profile.name)
+    def _count(self, info: PodInfo, result: str, began: float) -> None:
+        labels = (result, self._profile_of(info).name)
+        self.metrics.attempts.inc(*labels)
+        self.metrics.attempt_seconds.observe(time.perf_counter() - began, *labels)
 
     def _choose(self, evaluation: Evaluation, info: PodInfo) -> int:
         if evaluation.rejected is not None:
@@ -217,7 +266,8 @@ class Scheduler:
     ) -> None:
         info, diagnosis = queued.info, evaluation.diagnosis()
         message, nominated = diagnosis.message, None
-        for plugin in self._post_filters if self.nodes.node_count else ():
+        post_filters = self._profile_of(info).having(interface.PostFilterPlugin)
+        for plugin in post_filters if self.nodes.node_count else ():
             self.metrics.preemptions.inc()
             result: interface.PostFilterResult = plugin.post_filter(info, evaluation)
             message, nominated = f"{message} {result.message}".rstrip(), result.node
@@ -256,12 +306,12 @@ class Scheduler:
         self, queued: queue.QueuedPod, node: str, state: interface.CycleState, began: float
     ) -> None:
         info = queued.info
-        waits = bool(volumes.claim_names(info.pod))
+        waits = bool(volumes.claim_names(info.pod)) or self._waiting.get(info.uid) is not None
         if waits:
-            # Volumes may take minutes, in which the turn is others'.
+            # Volumes and who permits may take minutes, in which the turn is others'.
             self._binding.release()
         try:
-            status = await self._cycle.run(state, info, node, self.queue.done)
+            status = await self._cycle_of(info).run(state, info, node, self.queue.done)
         except (errors.StatusError, rest.ServerUnreachable) as error:
             status = Status(Code.ERROR, (str(error),))
         if waits:
@@ -274,7 +324,7 @@ class Scheduler:
             await self._report(info.pod, Outcome(_reason_of(status), status.message))
 
     def _bound(self, queued: queue.QueuedPod, node: str, began: float) -> None:
-        self._count(measured.SCHEDULED, began)
+        self._count(queued.info, measured.SCHEDULED, began)
         self.metrics.pod_attempts.observe(queued.attempts)
         waited = asyncio.get_running_loop().time() - queued.since
         self.metrics.sli_seconds.observe(waited, str(min(queued.attempts, 16)))
@@ -288,7 +338,8 @@ class Scheduler:
     def _refused(self, queued: queue.QueuedPod, status: Status, began: float) -> None:
         """A node was chosen, and then something said no: the pod is on no node any more."""
         uid = queued.info.uid
-        self._count(measured.UNSCHEDULABLE if status.is_rejected else measured.ERROR, began)
+        result = measured.UNSCHEDULABLE if status.is_rejected else measured.ERROR
+        self._count(queued.info, result, began)
         if not status.is_rejected:
             _log.warning("not bound: pod=%s error=%s", queued.info.key, status.message)
         if uid not in self._assumed:

@@ -1,65 +1,95 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The scheduler as a component: kubeconfig, leader election, health and metrics."""
+"""The scheduler as a component: configuration, kubeconfig, leader election, health, metrics."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
+import dataclasses
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import pyk8s
+from pyk8s.apimachinery import durations
 from pyk8s.client import eventsv1, kubeconfig, leaderelection, process, rest
 from pyk8s.client import metrics as client_metrics
 from pyk8s.client.client import Client
 from pyk8s.componentbase import health, serving
+from pyk8s.scheduler import profiles, queue
+from pyk8s.scheduler.config import loading
+from pyk8s.scheduler.config.decoding import ConfigError
 from pyk8s.scheduler.metrics import SchedulerMetrics
-from pyk8s.scheduler.profiles import DEFAULT_SCHEDULER
-from pyk8s.scheduler.scheduler import Scheduler
-
-COMPONENT = "kube-scheduler"
+from pyk8s.scheduler.scheduler import Scheduler, Settings
+from pyk8s.serving import component
+from pyk8s.serving.component import SecureServing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SchedulerOptions:
-    """kube-scheduler's flags. The budget is wider than upstream's 50 and 100: the server's own
-    limits spare it better. Health and metrics are served as plain HTTP, where upstream serves
-    them by TLS on 10259; port 0 serves none."""
+    """kube-scheduler's flags. `leader_election` holds those that were given, under their names in
+    the configuration; None for what was not given. As in kube-scheduler, only these and `serving`
+    are heard beside a configuration file."""
 
+    config: str = ""
     kubeconfig: str = ""
-    bind_address: str = "127.0.0.1"
-    port: int = 0
-    leader_elect: bool = True
-    kube_api_qps: float = 0.0
-    kube_api_burst: int = 1000
+    leader_election: Mapping[str, Any] = field(default_factory=dict)
+    kube_api_qps: float | None = None
+    kube_api_burst: int | None = None
+    serving: SecureServing = field(default_factory=SecureServing)
+
+
+def configuration(options: SchedulerOptions) -> loading.Config:
+    """What the flags and the file come to. Raises ConfigError."""
+    if options.config:
+        return loading.load(options.config, options.leader_election)
+    connection = {
+        "kubeconfig": options.kubeconfig,
+        "qps": options.kube_api_qps,
+        "burst": options.kube_api_burst,
+    }
+    given = {key: value for key, value in connection.items() if value is not None}
+    return loading.complete({"clientConnection": given}, options.leader_election)
+
+
+def write_configuration(options: SchedulerOptions, path: str) -> None:
+    """Raises ConfigError, and OSError for a file that cannot be written."""
+    config = configuration(options)
+    profiles.check_profiles(config)
+    with open(path, "wb") as file:
+        file.write(loading.printed(config))
 
 
 class Server:
-    """One process. Made on a running loop."""
+    """One process, by its complete configuration. Made on a running loop."""
 
-    def __init__(self, options: SchedulerOptions) -> None:
-        self._options = options
-        self._rest = rest.RESTClient(kubeconfig.load(options.kubeconfig), qps=0)
+    def __init__(self, config: loading.Config, secure: SecureServing) -> None:
+        connection = config["clientConnection"]
+        self._config = config
+        self._secure = secure
+        self._rest = rest.RESTClient(kubeconfig.load(connection["kubeconfig"]), qps=0)
         agent = f"pyk8s-scheduler/{pyk8s.__version__}"
-        qps, burst = options.kube_api_qps, options.kube_api_burst
+        # No limit is below zero here as in client-go, and zero to the connection.
+        qps, burst = max(connection["qps"], 0), connection["burst"]
         self._client = Client(self._rest.named(agent, qps=qps, burst=burst))
-        self._recorder = eventsv1.EventRecorder(self._client, DEFAULT_SCHEDULER)
+        self._recorder = eventsv1.EventRecorder(self._client, profiles.DEFAULT_SCHEDULER)
         self._metrics = SchedulerMetrics()
         self._metrics.register(self._recorder.dropped.collect)
         self._scheduler: Scheduler | None = None
-        self._leads = False
+        self._elector: leaderelection.LeaderElector | None = None
         self._live: dict[str, health.Check] = {"ping": health.ping}
         self._ready: dict[str, health.Check] = {"ping": health.ping}
-        self._elector: leaderelection.LeaderElector | None = None
-        if options.leader_elect:
-            lease = leaderelection.of_component(COMPONENT)
+        if config["leaderElection"]["leaderElect"]:
+            lease = lease_options(config["leaderElection"])
             self._elector = leaderelection.LeaderElector(self._client, lease)
             self._live["leaderElection"] = self._ready["leaderElection"] = self._elector.check
 
     async def run(self) -> None:
-        """Raises LeadershipLost, and OSError for a taken port."""
+        """Raises ConfigError, LeadershipLost, and OSError for a taken port."""
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(self._rest.close)
-            if self._options.port:
+            if self._secure.secure_port:
                 await stack.enter_async_context(await self._serve())
             if self._elector is None:
                 await self._lead()
@@ -67,9 +97,16 @@ class Server:
                 await self._elector.run(self._lead)
 
     async def _lead(self) -> None:
-        self._leads = True
-        self._scheduler = scheduler = Scheduler(self._client, self._recorder, metrics=self._metrics)
-        # As upstream, only who leads follows the cluster, and who waits to lead is ready too.
+        config = self._config
+        settings = Settings(
+            make_profiles=functools.partial(profiles.make_profiles, config),
+            backoff=queue.Backoff(
+                config["podInitialBackoffSeconds"], config["podMaxBackoffSeconds"]
+            ),
+        )
+        scheduler = Scheduler(self._client, self._recorder, settings, self._metrics)
+        self._scheduler = scheduler
+        # Only who leads follows the cluster; who waits to lead is ready without.
         self._ready["informer-sync"] = self._check_synced
         try:
             async with asyncio.TaskGroup() as group:
@@ -88,15 +125,38 @@ class Server:
 
         registry = Registry(self._rest.metrics.collect, self._metrics.collect)
         if self._elector is not None:
-            registry.register(client_metrics.of_election(COMPONENT, lambda: self._leads))
+            name = self._config["leaderElection"]["resourceName"]
+            of_lease = client_metrics.of_election(name, lambda: self._scheduler is not None)
+            registry.register(of_lease)
         pages = serving.Pages(metrics=registry, live=self._live, ready=self._ready)
-        return await serving.serve(self._options.bind_address, self._options.port, pages.answer)
+        return await component.serve(self._secure, self._client, pages.answer)
 
 
-async def _serve(options: SchedulerOptions) -> None:
-    await Server(options).run()
+async def _serve(config: loading.Config, secure: SecureServing) -> None:
+    await Server(config, secure).run()
+
+
+def lease_options(election: Mapping[str, Any]) -> leaderelection.Options:
+    """Raises ConfigError for durations that would let two lead at once."""
+
+    def seconds(name: str) -> float:
+        return durations.parse(election[name]) / durations.SECOND
+
+    try:
+        return dataclasses.replace(
+            leaderelection.of_component(election["resourceName"]),
+            namespace=election["resourceNamespace"],
+            lease_duration_seconds=int(seconds("leaseDuration")),
+            renew_deadline_seconds=seconds("renewDeadline"),
+            retry_period_seconds=seconds("retryPeriod"),
+        )
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
 
 
 async def run(options: SchedulerOptions) -> None:
-    """Until SIGINT or SIGTERM. Raises KubeconfigError, LeadershipLost and OSError."""
-    await process.run_until_signal(_serve(options))
+    """Until SIGINT or SIGTERM. Raises ConfigError, KubeconfigError, LeadershipLost and
+    OSError."""
+    config = configuration(options)
+    profiles.check_profiles(config)
+    await process.run_until_signal(_serve(config, options.serving))

@@ -9,7 +9,7 @@ from pyk8s.admission import interface, plugins
 from pyk8s.admission.objects import Objects
 from pyk8s.admission.resourcequota import RESOURCE_QUOTAS
 from pyk8s.apimachinery.gvk import GroupResource, Object
-from pyk8s.auth import user
+from pyk8s.auth import authorizer, user
 from pyk8s.registry.builder import Stores
 from pyk8s.registry.context import RequestContext
 from pyk8s.registry.store import Store
@@ -18,7 +18,9 @@ from pyk8s.server.options import APIServerOptions
 _API_SERVER = user.UserInfo("system:apiserver", groups=(user.SYSTEM_MASTERS,))
 
 
-def build_chain(options: APIServerOptions, stores: Stores) -> interface.Chain:
+def build_chain(
+    options: APIServerOptions, stores: Stores, authorization: authorizer.Authorizer
+) -> interface.Chain:
     """`stores` may be filled later: plugins read from them when the first request comes."""
 
     def objects_of(resource: GroupResource) -> Objects:
@@ -32,6 +34,7 @@ def build_chain(options: APIServerOptions, stores: Stores) -> interface.Chain:
     given = plugins.Dependencies(
         objects_of=objects_of,
         rewrite_quota=rewrite_quota,
+        authorizer=authorization,
         not_ready_toleration_seconds=options.default_not_ready_toleration_seconds,
         unreachable_toleration_seconds=options.default_unreachable_toleration_seconds,
     )

@@ -19,6 +19,8 @@ import socket
 import time
 from collections.abc import Callable
 
+from pyk8s.aggregator import aggregator
+from pyk8s.aggregator.aggregator import Aggregator
 from pyk8s.apimachinery import errors
 from pyk8s.apis import scheme
 from pyk8s.auth import authorizer
@@ -45,12 +47,14 @@ from pyk8s.registry.services.ranges import ServiceRanges
 from pyk8s.server import (
     admission,
     authentication,
+    authentication_trust,
     bootstrap,
     certificates,
     identity,
     listener,
     serving,
 )
+from pyk8s.server.authentication_trust import ClusterAuthenticationTrust
 from pyk8s.server.options import APIServerOptions
 from pyk8s.server.presence import Addresses, Presence
 from pyk8s.server.service_upkeep import ServiceUpkeep
@@ -77,6 +81,9 @@ class APIServer:
         self._options = options
         self._backend: storage.Backend = cacher.open(options.etcd)
         self._watches = Watches(options.min_request_timeout_seconds)
+        self._authorization = authorizer.Union(
+            [authorizer.AllowedPaths(), authorizer.PrivilegedGroups(), authorizer.BasicUsers()]
+        )
         self._stopping = False
         self._system_objects_made = False
         self._service_ranges = ServiceRanges.parse(
@@ -85,12 +92,14 @@ class APIServer:
         self._service_upkeep: ServiceUpkeep | None = None
         self._identity: identity.IdentityLease | None = None
         self._presence: Presence | None = None
+        self._aggregator: Aggregator | None = None
+        self._trust: ClusterAuthenticationTrust | None = None
         self._server: serving.Server | None = None
         self._port = options.secure_port
 
     async def start(self) -> None:
-        """Raises StartError, CertificateError, TokenFileError, KeyFileError, ListenError or
-        ServingError."""
+        """Raises StartError, CertificateError, TokenFileError, KeyFileError, BundleError,
+        ListenError or ServingError."""
         options = self._options
         listening = self._listener()
         stores = self._build_stores()
@@ -99,11 +108,16 @@ class APIServer:
         self._port = port
         app = self._app(stores)
         try:
+            assert self._aggregator is not None
+            await self._aggregator.start()
             await self._make_system_objects(stores, address, port)
         except errors.StatusError as error:
             raise StartError(f"cannot make the objects of the system: {error}") from error
         tls = serving.tls_context(
-            options.tls_cert_file, options.tls_private_key_file, options.client_ca_file
+            options.tls_cert_file,
+            options.tls_private_key_file,
+            options.client_ca_file,
+            options.requestheader_client_ca_file,
         )
         self._server = serving.Server(
             app,
@@ -122,6 +136,10 @@ class APIServer:
             await self._server.stop()
         if self._service_upkeep is not None:
             await self._service_upkeep.stop()
+        if self._aggregator is not None:
+            await self._aggregator.stop()
+        if self._trust is not None:
+            await self._trust.stop()
         if self._identity is not None:
             await self._identity.stop()
         await self._backend.stop()
@@ -155,7 +173,7 @@ class APIServer:
     def _build_stores(self) -> builder.Stores:
         stores: builder.Stores = {}
 
-        chain = admission.build_chain(self._options, stores)
+        chain = admission.build_chain(self._options, stores, self._authorization)
         prefix = self._options.etcd_prefix.rstrip("/")
         resources = scheme.builtin().resources
         built = builder.build(
@@ -188,6 +206,8 @@ class APIServer:
         name = identity.name_of(hostname, port, self._options.worker)
         self._identity = identity.IdentityLease(stores, name, hostname)
         await self._identity.start()
+        self._trust = ClusterAuthenticationTrust(stores, authentication_trust.read(self._options))
+        self._trust.start()
         prefix = self._options.etcd_prefix.rstrip("/")
         addresses = Addresses(self._backend, prefix, own)
         self._presence = Presence(stores, service, addresses)
@@ -200,15 +220,15 @@ class APIServer:
     def _app(self, stores: builder.Stores) -> ASGIApp:
         options = self._options
         authenticating = authentication.build(options, stores)
-        authorization = authorizer.Union([authorizer.AllowedPaths(), authorizer.PrivilegedGroups()])
-        dispatcher = self._dispatcher(stores, authenticating, authorization)
+        dispatcher = self._dispatcher(stores, authenticating)
+        self._aggregator = self._make_aggregator(stores, dispatcher)
         limit = filters.InFlightLimit(
             options.max_requests_inflight, options.max_mutating_requests_inflight
         )
         return filters.chain(
             dispatcher.handle,
             authenticate=authenticating.union,
-            authorize=authorization,
+            authorize=self._authorization,
             limit=limit,
             request_timeout_seconds=options.request_timeout_seconds,
         )
@@ -217,16 +237,15 @@ class APIServer:
         self,
         stores: builder.Stores,
         authenticating: authentication.Authentication,
-        authorization: authorizer.Authorizer,
     ) -> Dispatcher:
         resources = scheme.builtin().resources
         paths, prefixes = self._paths()
         address = self._options.service_account_issuer
         paths.update(issuer.handlers(address, self._external_host(), authenticating.keys))
         dispatcher = Dispatcher(paths, prefixes)
-        review_kinds = reviews.Reviews(authorization, authenticating.tokens)
+        review_kinds = reviews.Reviews(self._authorization, authenticating.tokens)
         actions = _actions(stores, authenticating)
-        connections = self._connections(stores, authorization)
+        connections = self._connections(stores)
         for resource in resources:
             if resource.stored:
                 store = stores[resource.storage_prefix]
@@ -238,9 +257,22 @@ class APIServer:
             dispatcher.install(route or install.unserved(resource))
         return dispatcher
 
-    def _connections(
-        self, stores: builder.Stores, authorization: authorizer.Authorizer
-    ) -> Connections:
+    def _make_aggregator(self, stores: builder.Stores, dispatcher: Dispatcher) -> Aggregator:
+        options = self._options
+        return Aggregator(
+            stores,
+            dispatcher,
+            lambda: scheme.builtin().group_versions,
+            aggregator.Options(
+                to_endpoints=options.enable_aggregator_routing,
+                cert_file=options.proxy_client_cert_file,
+                key_file=options.proxy_client_key_file,
+                rejects_redirects=options.aggregator_reject_forwarding_redirect,
+                request_headers=options.request_headers,
+            ),
+        )
+
+    def _connections(self, stores: builder.Stores) -> Connections:
         options = self._options
         kubelet_tls = serving.client_context(
             options.kubelet_certificate_authority,
@@ -250,7 +282,7 @@ class APIServer:
         return Connections(
             locations=locations.Locations(stores, options.kubelet_preferred_address_types),
             relay=relay.Relay(kubelet_tls=kubelet_tls),
-            authorize=authorization,
+            authorize=self._authorization,
             chain=stores["pods"].admission,
         )
 
@@ -282,6 +314,7 @@ class APIServer:
             "informer-sync": self._check_synced,
             "poststarthook/start-system-namespaces-controller": self._check_system_objects,
             "poststarthook/start-kubernetes-service-controller": self._check_system_objects,
+            "autoregister-completion": self._check_registered,
             "shutdown": self._check_running,
         }
         for name, checks in (("livez", live), ("healthz", live), ("readyz", ready)):
@@ -297,6 +330,11 @@ class APIServer:
     async def _check_system_objects(self) -> None:
         if not self._system_objects_made:
             raise health.NotHealthy("the system's own objects are not made yet")
+
+    async def _check_registered(self) -> None:
+        missing = self._aggregator.registration.missing if self._aggregator else ("all",)
+        if missing:
+            raise health.NotHealthy(f"missing APIService: [{' '.join(missing)}]")
 
     async def _check_running(self) -> None:
         if self._stopping:

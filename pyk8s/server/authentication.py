@@ -1,16 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who may come in, put together from the flags: client certificates, static tokens, tokens of
-ServiceAccounts, those in Secrets among them; and the key that signs these.
+"""Who may come in, put together from the flags: front proxies, client certificates, static
+tokens, tokens of ServiceAccounts, those in Secrets among them; and the key that signs these.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from pyk8s.apimachinery import errors, meta
 from pyk8s.apimachinery.gvk import Object
-from pyk8s.auth import authenticator, legacytoken, serviceaccount, tokenfile, user, x509
+from pyk8s.auth import (
+    authenticator,
+    legacytoken,
+    requestheader,
+    serviceaccount,
+    tokenfile,
+    user,
+    x509,
+)
 from pyk8s.componenthelpers import tokensigning
 from pyk8s.registry.context import RequestContext
 from pyk8s.registry.store import Store
@@ -30,8 +39,17 @@ class Authentication:
     keys: tuple[tokensigning.VerifyingKey, ...]
 
 
+def authorities(path: str) -> frozenset[bytes]:
+    """The certificates in a file, DER. Raises BundleError."""
+    try:
+        pem = Path(path).read_bytes()
+    except OSError as error:
+        raise requestheader.BundleError(f"cannot read {path}: {error.strerror}") from error
+    return requestheader.authorities(pem, path)
+
+
 def build(options: APIServerOptions, stores: Mapping[str, Store]) -> Authentication:
-    """Raises TokenFileError and KeyFileError."""
+    """Raises TokenFileError, KeyFileError and BundleError."""
     audiences = (options.service_account_issuer,)
     issuer, keys = _service_account_keys(options)
     known: list[authenticator.AudienceAuthenticator] = []
@@ -47,8 +65,13 @@ def build(options: APIServerOptions, stores: Mapping[str, Store]) -> Authenticat
         known.append(legacytoken.Authenticator(keys, audiences, find, mark_used))
     tokens = authenticator.Tokens(known, audiences)
     members: list[authenticator.Authenticator] = []
+    proxies = options.requestheader_client_ca_file
+    if proxies:
+        vouching = authorities(proxies)
+        members.append(requestheader.RequestHeader(vouching, options.request_headers))
     if options.client_ca_file:
-        members.append(x509.X509())
+        # With one authority TLS has checked it; of two, only one vouches for clients.
+        members.append(x509.X509(authorities(options.client_ca_file) if proxies else None))
     members.append(authenticator.BearerToken([tokens]))
     return Authentication(
         union=authenticator.Union(members), tokens=tokens, issuer=issuer, keys=tuple(keys)

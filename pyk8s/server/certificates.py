@@ -3,6 +3,7 @@
 
     ca -> apiserver (serving), admin (client, O=system:masters),       sa (ServiceAccount tokens)
           apiserver-kubelet-client (client, to kubelets)
+    front-proxy-ca -> front-proxy-client (client, to aggregated API servers)
 
 File names are kubeadm's, so that who knows a cluster's /etc/kubernetes/pki finds the same here.
 All keys are EC P-256: made in a millisecond, understood by every client. What is there is used
@@ -30,6 +31,7 @@ from pyk8s.server.files import write_atomically
 
 ADMIN_USER = "kubernetes-admin"
 KUBELET_CLIENT = "kube-apiserver-kubelet-client"
+FRONT_PROXY_CLIENT = "front-proxy-client"
 
 # kubeadm's: ten years for the CA, one for what it signs.
 CA_LIFETIME = datetime.timedelta(days=3650)
@@ -64,6 +66,10 @@ class Files:
     admin_key: Path
     kubelet_client_cert: Path
     kubelet_client_key: Path
+    front_proxy_ca_cert: Path
+    front_proxy_ca_key: Path
+    front_proxy_client_cert: Path
+    front_proxy_client_key: Path
     service_account_key: Path
     service_account_public_key: Path
 
@@ -96,6 +102,10 @@ def files_under(directory: Path) -> Files:
         admin_key=directory / "admin.key",
         kubelet_client_cert=directory / "apiserver-kubelet-client.crt",
         kubelet_client_key=directory / "apiserver-kubelet-client.key",
+        front_proxy_ca_cert=directory / "front-proxy-ca.crt",
+        front_proxy_ca_key=directory / "front-proxy-ca.key",
+        front_proxy_client_cert=directory / "front-proxy-client.crt",
+        front_proxy_client_key=directory / "front-proxy-client.key",
         service_account_key=directory / "sa.key",
         service_account_public_key=directory / "sa.pub",
     )
@@ -110,7 +120,7 @@ def ensure(directory: Path, names: Iterable[str]) -> Files:
     files = files_under(directory)
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        ca = _ensure_ca(files)
+        ca = _ensure_ca(files.ca_cert, files.ca_key, "kubernetes")
         serving = _Request(
             common_name="kube-apiserver",
             usage=ExtendedKeyUsageOID.SERVER_AUTH,
@@ -129,6 +139,7 @@ def ensure(directory: Path, names: Iterable[str]) -> Files:
             usage=ExtendedKeyUsageOID.CLIENT_AUTH,
         )
         _ensure_leaf(ca, kubelet_client, files.kubelet_client_cert, files.kubelet_client_key)
+        _ensure_front_proxy(files)
         _ensure_service_account_keys(files)
     except OSError as error:
         where = error.filename or directory
@@ -171,24 +182,31 @@ def _host_addresses() -> list[str]:
     return [address.partition("%")[0] for address in found]
 
 
-def _ensure_ca(files: Files) -> _Pair:
-    existing = _load(files.ca_cert, files.ca_key)
+def _ensure_front_proxy(files: Files) -> None:
+    """Of an authority of its own: who it vouches for is believed about other users."""
+    ca = _ensure_ca(files.front_proxy_ca_cert, files.front_proxy_ca_key, "front-proxy-ca")
+    client = _Request(common_name=FRONT_PROXY_CLIENT, usage=ExtendedKeyUsageOID.CLIENT_AUTH)
+    _ensure_leaf(ca, client, files.front_proxy_client_cert, files.front_proxy_client_key)
+
+
+def _ensure_ca(cert: Path, key_file: Path, common_name: str) -> _Pair:
+    existing = _load(cert, key_file)
     if existing is not None:
         if existing.certificate.not_valid_after_utc <= _now():
             raise CertificateError(
-                f"the certificate authority {files.ca_cert} has expired: remove {files.ca_cert} "
+                f"the certificate authority {cert} has expired: remove {cert} "
                 "and all clients' kubeconfigs to have them made again"
             )
         return existing
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kubernetes")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
     builder = (
         _builder(name, name, key.public_key(), CA_LIFETIME)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(_key_usage(signs_certificates=True), critical=True)
     )
     ca = _Pair(builder.sign(key, hashes.SHA256()), key)
-    _store(ca, files.ca_cert, files.ca_key)
+    _store(ca, cert, key_file)
     return ca
 
 

@@ -17,7 +17,7 @@ import time
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, cast
 
-from pyk8s.endpoints.request import CLIENT_CERTIFICATE
+from pyk8s.endpoints.request import CLIENT_AUTHORITY, CLIENT_CERTIFICATE
 from pyk8s.server.http1 import HTTP1
 from pyk8s.server.http2 import HTTP2
 from pyk8s.server.stream import Header, Scope, Stream, path_of
@@ -286,7 +286,17 @@ def _tls_extensions(ssl_object: ssl.SSLObject | None) -> dict[str, Any]:
         "tls_version": _TLS_VERSIONS.get(ssl_object.version() or ""),
         "cipher_suite": None,
     }
-    return {"tls": tls, CLIENT_CERTIFICATE: der}
+    return {"tls": tls, CLIENT_CERTIFICATE: der, CLIENT_AUTHORITY: _authority(ssl_object)}
+
+
+def _authority(ssl_object: ssl.SSLObject) -> bytes:
+    """The last certificate of the peer's verified chain, in DER form; empty without a chain."""
+    if hasattr(ssl_object, "get_verified_chain"):
+        chain = ssl_object.get_verified_chain()
+        return chain[-1] if chain else b""
+    # Before Python 3.13 only the object within has it, in its own kind of certificate.
+    inner = cast(Any, ssl_object)._sslobj.get_verified_chain()
+    return ssl.PEM_cert_to_DER_cert(inner[-1].public_bytes()) if inner else b""
 
 
 _TLS_VERSIONS = {"TLSv1.2": 0x0303, "TLSv1.3": 0x0304}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pyk8s.auth import requestheader
 from pyk8s.storage.interface import EtcdOptions
 
 DEFAULT_SERVICE_CLUSTER_IP_RANGE = "10.96.0.0/12"
@@ -16,6 +17,9 @@ DEFAULT_SERVICE_CLUSTER_IP_RANGE = "10.96.0.0/12"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class APIServerOptions:
     """Each field is the flag of that name, of kube-apiserver where it has one, with its default.
+
+    `enable_aggregator_routing` alone differs: on by default, for nothing here routes the cluster
+    IPs of Services.
 
     Files are PEM, empty where not given. `listen_fd` is an inherited socket that listens already
     (`--bind-address` and `--secure-port` then only say where that is), -1 for none.
@@ -44,6 +48,17 @@ class APIServerOptions:
 
     client_ca_file: str = ""
     token_auth_file: str = ""
+    requestheader_client_ca_file: str = ""
+    requestheader_allowed_names: tuple[str, ...] = ()
+    requestheader_username_headers: tuple[str, ...] = ()
+    requestheader_uid_headers: tuple[str, ...] = ()
+    requestheader_group_headers: tuple[str, ...] = ()
+    requestheader_extra_headers_prefix: tuple[str, ...] = ()
+
+    proxy_client_cert_file: str = ""
+    proxy_client_key_file: str = ""
+    enable_aggregator_routing: bool = True
+    aggregator_reject_forwarding_redirect: bool = True
 
     service_cluster_ip_range: str = DEFAULT_SERVICE_CLUSTER_IP_RANGE
     service_node_port_range: tuple[int, int] = (30000, 32767)
@@ -73,6 +88,16 @@ class APIServerOptions:
     max_mutating_requests_inflight: int = 200
     shutdown_grace_seconds: float = 2.0
     log_level: int = 0
+
+    @property
+    def request_headers(self) -> requestheader.Names:
+        return requestheader.Names(
+            username=self.requestheader_username_headers,
+            uid=self.requestheader_uid_headers,
+            group=self.requestheader_group_headers,
+            extra_prefix=self.requestheader_extra_headers_prefix,
+            allowed=self.requestheader_allowed_names,
+        )
 
     @property
     def etcd(self) -> EtcdOptions:

@@ -128,9 +128,9 @@ class Server:
         logger.exception("a connection failed: client=%s", client)
 
 
-def tls_context(cert_file: str, key_file: str, client_ca_file: str = "") -> ssl.SSLContext:
-    """TLS 1.2 and later, HTTP/2 preferred. With a client CA a certificate is asked for and, if
-    offered, must be signed by it and good for client authentication. Raises ServingError."""
+def tls_context(cert_file: str, key_file: str, *client_ca_files: str) -> ssl.SSLContext:
+    """TLS 1.2 and later, HTTP/2 preferred. With client CAs a certificate is asked for and, if
+    offered, must be signed by one and good for client authentication. Raises ServingError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
@@ -139,7 +139,7 @@ def tls_context(cert_file: str, key_file: str, client_ca_file: str = "") -> ssl.
     # Neither client-go nor the Python clients resume sessions; a ticket would be made in vain.
     context.num_tickets = 0
     _load(context.load_cert_chain, cert_file, key_file)
-    if client_ca_file:
+    for client_ca_file in filter(None, client_ca_files):
         _load(context.load_verify_locations, client_ca_file)
         context.verify_mode = ssl.CERT_OPTIONAL
         # An intermediate in the file is a root to Go; so it is here.

@@ -10,6 +10,7 @@ import pytest
 from pyk8s.auth.authorizer import (
     AllowedPaths,
     Attributes,
+    BasicUsers,
     Decision,
     PrivilegedGroups,
     Union,
@@ -56,6 +57,28 @@ async def test_privileged_groups() -> None:
 async def test_allowed_paths(attributes: Attributes, decision: Decision) -> None:
     """Exactly these paths are open to all, and no resource is."""
     assert (await AllowedPaths().authorize(attributes))[0] is decision
+
+
+REVIEW = {"group": "authentication.k8s.io", "resource": "selfsubjectreviews", "verb": "create"}
+
+
+@pytest.mark.parametrize(
+    ("groups", "asked", "decision"),
+    [
+        pytest.param(True, {**REVIEW, "is_resource_request": True}, Decision.ALLOW, id="self"),
+        pytest.param(False, {**REVIEW, "is_resource_request": True}, Decision.NO_OPINION,
+                     id="nobody"),
+        pytest.param(True, {**REVIEW, "is_resource_request": True, "resource": "tokenreviews"},
+                     Decision.NO_OPINION, id="others"),
+        pytest.param(True, {"path": "/apis/apps/v1"}, Decision.ALLOW, id="discovery"),
+        pytest.param(True, {"path": "/apisx"}, Decision.NO_OPINION, id="another path"),
+        pytest.param(True, {"path": "/api", "verb": "post"}, Decision.NO_OPINION, id="a write"),
+    ],
+)  # fmt: skip
+async def test_basic_users(groups: bool, asked: dict[str, Any], decision: Decision) -> None:
+    """Who is authenticated may ask about themselves and what is served, and nothing else."""
+    user = UserInfo("jane", groups=("system:authenticated",) if groups else ())
+    assert (await BasicUsers().authorize(request(user, **asked)))[0] is decision
 
 
 @pytest.mark.parametrize(

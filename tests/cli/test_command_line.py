@@ -15,6 +15,7 @@ from pyk8s.cli.flags import UsageError
 from pyk8s.controllers.manager import ManagerOptions
 from pyk8s.controllers.options import Options
 from pyk8s.server.options import APIServerOptions
+from pyk8s.serving.component import SecureServing
 
 ETCD = "--etcd-servers=http://127.0.0.1:2379"
 
@@ -159,7 +160,9 @@ def test_controller_manager_flags() -> None:
     assert controller_manager.parse([]) == ManagerOptions()
     arguments = [
         "--kubeconfig=k", "--controllers=*,-namespace-controller", "--leader-elect=false",
-        "--kube-api-qps=20", "--kube-api-burst=30", "--bind-address=::1", "--port=10257",
+        "--kube-api-qps=20", "--kube-api-burst=30", "--bind-address=::1",
+        "--secure-port=10257", "--tls-cert-file=c", "--tls-private-key-file=k",
+        "--client-ca-file=ca", "--authorization-always-allow-paths=/healthz,/metrics",
     ]  # fmt: skip
     assert controller_manager.parse(arguments) == ManagerOptions(
         kubeconfig="k",
@@ -167,8 +170,14 @@ def test_controller_manager_flags() -> None:
         leader_elect=False,
         kube_api_qps=20.0,
         kube_api_burst=30,
-        bind_address="::1",
-        port=10257,
+        serving=SecureServing(
+            bind_address="::1",
+            secure_port=10257,
+            tls_cert_file="c",
+            tls_private_key_file="k",
+            client_ca_file="ca",
+            authorization_always_allow_paths=("/healthz", "/metrics"),
+        ),
     )
 
 

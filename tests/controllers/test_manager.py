@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import ssl
 
 import pytest
 from cluster import ControlPlane, eventually
@@ -15,6 +16,7 @@ from world import World
 from pyk8s.client import kubeconfig
 from pyk8s.controllers import manager, registry
 from pyk8s.controllers.controller import Context, Controller
+from pyk8s.serving.component import SecureServing
 
 
 @pytest.mark.parametrize(
@@ -50,7 +52,10 @@ async def test_two_managers_one_leader(cluster: ControlPlane) -> None:
     tasks = [
         asyncio.ensure_future(
             manager.Manager(
-                manager.ManagerOptions(controllers=("serviceaccount-controller",), port=port),
+                manager.ManagerOptions(
+                    controllers=("serviceaccount-controller",),
+                    serving=_open_to_all(port),
+                ),
                 config,
             ).run()
         )
@@ -80,7 +85,9 @@ async def test_manager_tells_what_it_does(nodeless_plane: ControlPlane) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     options = manager.ManagerOptions(
-        controllers=("serviceaccount-controller",), leader_elect=False, port=port
+        controllers=("serviceaccount-controller",),
+        leader_elect=False,
+        serving=_open_to_all(port),
     )
     config = kubeconfig.load(str(nodeless_plane.kubeconfig))
     running = asyncio.ensure_future(manager.Manager(options, config).run())
@@ -111,6 +118,10 @@ async def test_manager_tells_what_it_does(nodeless_plane: ControlPlane) -> None:
     await asyncio.wait({running})
 
 
+def _open_to_all(port: int) -> SecureServing:
+    return SecureServing(secure_port=port, authorization_always_allow_paths=("/*",))
+
+
 def _samples(answer: str) -> dict[tuple[str, ...], float]:
     """By name and the values of the labels, in the order of their names."""
     body = answer.partition("\r\n\r\n")[2]
@@ -122,8 +133,11 @@ def _samples(answer: str) -> dict[tuple[str, ...], float]:
 
 
 async def _get(port: int, path: str) -> str:
+    tls = ssl.create_default_context()
+    tls.check_hostname = False
+    tls.verify_mode = ssl.CERT_NONE
     with contextlib.suppress(ConnectionRefusedError):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls)
         writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         text = (await reader.read()).decode()
         writer.close()

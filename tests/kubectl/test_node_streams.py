@@ -169,11 +169,21 @@ def test_exit_codes(web: Kubectl) -> None:
     assert "cat: /etc/settings/none: No such file or directory" in done.stderr
 
 
+def test_files_stay(web: Kubectl) -> None:
+    """What a command leaves behind the next one finds."""
+    web("exec", "web", "--", "sh", "-c", "echo ok > /tmp/health")
+    assert web("exec", "web", "--", "cat", "/tmp/health").stdout == "ok\n"
+    web("exec", "web", "--", "rm", "/tmp/health")
+    done = web("exec", "web", "--", "cat", "/tmp/health", status=1)
+    assert "cat: /tmp/health: No such file or directory" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("command", "named"),
     [
-        pytest.param(["ls", "/"], "ls", id="a command"),
-        pytest.param(["cat", "/bin/sh"], "cat", id="a file of the image"),
+        pytest.param(["ls", "/"], "ls /", id="a command"),
+        pytest.param(["cat", "/bin/sh"], "cat /bin/sh", id="a file of the image"),
+        pytest.param(["wc", "/bin/sh"], "wc", id="another command"),
         pytest.param(["sh", "-c", "echo a | wc"], "| wc", id="a pipe"),
         pytest.param(["sh", "-c", "for i in 1 2; do echo $i; done"], "for", id="a loop"),
     ],

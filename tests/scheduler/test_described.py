@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import socket
+import ssl
 import urllib.request
 from typing import Any
 
@@ -141,8 +142,8 @@ async def test_no_nodes_as_users_read_it(bare: World, schedulers: Schedulers) ->
     assert condition["message"] == "no nodes available to schedule pods"
 
 
-async def test_health_and_metrics(bare: World, schedulers: Schedulers) -> None:
-    """On the port it is given a scheduler tells that it is well, and what it did."""
+async def test_health_and_metrics(bare: World, schedulers: Schedulers, kubectl: Kubectl) -> None:
+    """On its secure port a scheduler tells that it is well, and what it did."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -151,16 +152,22 @@ async def test_health_and_metrics(bare: World, schedulers: Schedulers) -> None:
     await bare.create(resources.PODS, pod("large", cpu="9"))
     gated = pod("gated", schedulingGates=[{"name": "example.com/gate"}])
     await bare.create(resources.PODS, gated)
-    schedulers.start("--leader-elect=false", f"--port={port}")
+    open_paths = "--authorization-always-allow-paths=/healthz,/livez,/readyz,/metrics"
+    schedulers.start("--leader-elect=false", f"--secure-port={port}", open_paths)
     await eventually(lambda: _node_of(bare, "fits"), "fits has a node")
     await eventually(lambda: _is_rejected(bare, "large"), "large is rejected")
 
+    unverified = ssl.create_default_context()
+    unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
+
     def page(path: str) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+        url = f"https://127.0.0.1:{port}{path}"
+        with urllib.request.urlopen(url, timeout=10, context=unverified) as answer:
             return str(answer.read().decode())
 
-    for path in ("/healthz", "/livez", "/readyz", "/readyz/informer-sync"):
+    for path in ("/healthz", "/livez", "/readyz"):
         assert page(path) == "ok"
+    assert "[+]informer-sync ok" in page("/readyz?verbose")
     lines = page("/metrics").splitlines()
     for line in (
         'scheduler_schedule_attempts_total{profile="default-scheduler",result="scheduled"} 1.0',

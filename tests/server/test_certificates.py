@@ -29,7 +29,8 @@ def test_everything_is_made(tmp_path: Path) -> None:
     """kubeadm's file names, keys for the owner alone, nothing else left lying about."""
     certificates.ensure(tmp_path / "pki", NAMES)
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "pki").iterdir()}
-    pairs = ("ca", "apiserver", "apiserver-kubelet-client", "admin")
+    own = ("ca", "apiserver", "apiserver-kubelet-client", "admin")
+    pairs = (*own, "front-proxy-ca", "front-proxy-client")
     keys = dict.fromkeys([*(f"{name}.key" for name in pairs), "sa.key"], 0o600)
     public = dict.fromkeys([*(f"{name}.crt" for name in pairs), "sa.pub"], 0o644)
     assert modes == keys | public
@@ -114,7 +115,7 @@ def test_expiring_certificates_are_renewed(tmp_path: Path, monkeypatch: pytest.M
     changed = {name for name in after if after[name] != before[name]}
     assert changed == {
         f"{name}.{part}"
-        for name in ("apiserver", "apiserver-kubelet-client", "admin")
+        for name in ("apiserver", "apiserver-kubelet-client", "admin", "front-proxy-client")
         for part in ("crt", "key")
     }
 

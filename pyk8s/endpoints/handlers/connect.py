@@ -188,7 +188,7 @@ class Connections:
             (b"x-forwarded-proto", b"https"),
         ]
         try:
-            await self.relay.pass_on(request, location, added)
+            await self.relay.pass_on(request, location, relay.Changes(added=added))
         except relay.DialError as error:
             if request.response_started:
                 raise

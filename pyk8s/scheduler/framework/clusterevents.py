@@ -107,9 +107,9 @@ class ClusterEventWithHint:
 
 @runtime_checkable
 class EnqueueExtensions(Protocol):
-    def events_to_register(self) -> Sequence[ClusterEventWithHint]:
-        """The events after which the plugin may let a pod pass that it rejected. A plugin without
-        it is taken to want all."""
+    def events_to_register(self) -> Sequence[ClusterEventWithHint | ClusterEvent]:
+        """The events after which the plugin may let a pod pass that it rejected; one without a
+        hint always may. A plugin without this method is taken to want all."""
         ...
 
 
@@ -133,11 +133,17 @@ FORCE_ACTIVATE = ClusterEvent(WILDCARD, ALL, "ForceActivate")
 def hints_of(plugins: Sequence[Any]) -> Mapping[str, Sequence[ClusterEventWithHint]]:
     """What the plugins of a profile register, by plugin."""
     return {
-        plugin.name: tuple(plugin.events_to_register())
+        plugin.name: tuple(map(_with_hint, plugin.events_to_register()))
         if isinstance(plugin, EnqueueExtensions)
         else EVERYTHING
         for plugin in plugins
     }
+
+
+def _with_hint(registered: ClusterEventWithHint | ClusterEvent) -> ClusterEventWithHint:
+    if isinstance(registered, ClusterEvent):
+        return ClusterEventWithHint(registered)
+    return registered
 
 
 def node_changes(old: Object, new: Object) -> Iterator[ClusterEvent]:

@@ -7,7 +7,7 @@ Which of them a plugin has is looked up once, when its profile is made. Upstream
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -177,3 +177,31 @@ class BindPlugin(Protocol):
 @runtime_checkable
 class PostBindPlugin(Protocol):
     def post_bind(self, state: CycleState, pod: PodInfo, node: str) -> None: ...
+
+
+# --- beside the extension points
+
+
+@runtime_checkable
+class SignPlugin(Protocol):
+    def sign_pod(self, pod: PodInfo) -> Hashable:
+        """All the plugin looks at in a pod: what it said of one pod is taken to hold for others
+        that sign alike, as long as no node changes. One without it is asked anew for each pod."""
+        ...
+
+
+# By the names that a configuration uses, in upstream's order of getExtensionPoints.
+POINTS: Mapping[str, tuple[type[Any], ...]] = {
+    "preFilter": (PreFilterPlugin,),
+    "filter": (FilterPlugin, CountedFilterPlugin),
+    "postFilter": (PostFilterPlugin,),
+    "reserve": (ReservePlugin,),
+    "preScore": (PreScorePlugin,),
+    "score": (ScorePlugin, CountedScorePlugin),
+    "preBind": (PreBindPlugin,),
+    "bind": (BindPlugin,),
+    "postBind": (PostBindPlugin,),
+    "permit": (PermitPlugin,),
+    "preEnqueue": (PreEnqueuePlugin,),
+    "queueSort": (QueueSortPlugin,),
+}

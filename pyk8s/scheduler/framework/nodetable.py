@@ -34,6 +34,16 @@ _JOURNAL_MAX = 65536
 Taints = tuple[tuple[str, str, str], ...]
 
 
+class Image:
+    """How large an image is, as the first node said that had it, and which rows hold it."""
+
+    __slots__ = ("rows", "size_bytes")
+
+    def __init__(self, size_bytes: int) -> None:
+        self.size_bytes = size_bytes
+        self.rows: set[int] = set()
+
+
 class NodeTable:
     """Arrays are as long as there are rows, which `grow`s; hold none of them across a change.
 
@@ -59,6 +69,10 @@ class NodeTable:
         self.ports: dict[HostPort, dict[int, int]] = {}
         self.on_pod: list[Callable[[PodInfo, int, int], None]] = []
         self.on_node: list[Callable[[int], None]] = []
+        # By each of its names, those that a node holds; the version counts the changes.
+        self.images: dict[str, Image] = {}
+        self.images_version = 0
+        self._images_of: dict[int, Mapping[str, int]] = {}
         self._taint_numbers: dict[Taints, int] = {(): 0}
         self._where: dict[str, int] = {}
         self._free = [*range(rows - 1, -1, -1)]
@@ -126,8 +140,31 @@ class NodeTable:
             for each in spec.get("taints") or ()
         )
         self.taint_sets[row] = self._taint_number(taints)
+        self._set_images(row, _images(node))
         self._node_changed(row)
         return row
+
+    def refresh_node(self, node: Object) -> None:
+        """A newer state of a known node in which nothing changed that a row is judged by; its
+        images may have."""
+        row = self.rows[meta.name(node)]
+        self.nodes[row] = node
+        self._set_images(row, _images(node))
+
+    def _set_images(self, row: int, images: Mapping[str, int]) -> None:
+        before = self._images_of.get(row, {})
+        if images == before:
+            return
+        self.images_version += 1
+        for name in before:
+            self.images[name].rows.discard(row)
+            if not self.images[name].rows:
+                del self.images[name]
+        for name, size in images.items():
+            if name not in self.images:
+                self.images[name] = Image(size)
+            self.images[name].rows.add(row)
+        self._images_of[row] = images
 
     def remove_node(self, name: str) -> None:
         row = self.rows.get(name)
@@ -136,6 +173,7 @@ class NodeTable:
         self.node_count -= 1
         self.is_node[row] = False
         self.nodes[row] = None
+        self._set_images(row, {})
         self._node_changed(row)
         self._free_if_unused(row)
 
@@ -264,3 +302,10 @@ def _counts_alike(one: PodInfo, other: PodInfo) -> bool:
         and meta.is_being_deleted(one.pod) == meta.is_being_deleted(other.pod)
         and was.get("startTime") == now.get("startTime")
     )
+
+
+def _images(node: Object) -> Mapping[str, int]:
+    found = (node.get("status") or {}).get("images") or ()
+    return {
+        name: image.get("sizeBytes") or 0 for image in found for name in image.get("names") or ()
+    }

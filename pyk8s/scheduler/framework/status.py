@@ -41,6 +41,14 @@ class Status:
         return ", ".join(self.reasons)
 
 
+class PluginError(Exception):
+    """A plugin could not do what it was asked: the attempt fails, and is made again later."""
+
+    def __init__(self, plugin: str, point: str, message: str) -> None:
+        super().__init__(f'running {point} plugin "{plugin}": {message}')
+        self.plugin = plugin
+
+
 SUCCESS = Status()
 SKIP = Status(Code.SKIP)
 

@@ -26,9 +26,6 @@ NOT_HELPFUL = "Preemption is not helpful for scheduling"
 NO_VICTIMS = "No preemption victims found for incoming pod"
 DISRUPTION_TARGET, BY_SCHEDULER = "DisruptionTarget", "PreemptionByScheduler"
 
-# DefaultPreemptionArgs' defaults: so many candidates are enough to choose from.
-_CANDIDATES_PERCENT = 10
-_CANDIDATES_LEAST = 100
 _KEPT_MAX = 16
 # Makes every priority positive, so that fewer pods weigh less.
 _PRIORITY_OFFSET = 2**31
@@ -48,6 +45,14 @@ class Candidate:
         highest = self.victims[0].priority if self.victims else -_PRIORITY_OFFSET
         total = sum(victim.priority + _PRIORITY_OFFSET for victim in self.victims)
         return (self.violations, highest, total, len(self.victims))
+
+
+@dataclass(frozen=True, slots=True)
+class PreemptionArgs:
+    """DefaultPreemptionArgs: so many candidates are enough to choose from."""
+
+    candidates_percent: int = 10
+    candidates_least: int = 100
 
 
 _DryRun = Candidate | tuple[str, ...]
@@ -77,8 +82,13 @@ class DefaultPreemption:
     name = "DefaultPreemption"
 
     def __init__(
-        self, nodes: NodeTable, nominator: Nominator, budgets: Callable[[], Sequence[Object]]
+        self,
+        nodes: NodeTable,
+        nominator: Nominator,
+        budgets: Callable[[], Sequence[Object]],
+        args: PreemptionArgs | None = None,
     ) -> None:
+        self._args = args or PreemptionArgs()
         self._nodes = nodes
         self._nominator = nominator
         self._budgets = budgets
@@ -118,7 +128,8 @@ class DefaultPreemption:
     def _candidates(
         self, pod: PodInfo, judged: Judged, rows: list[int], reasons: Counter[str]
     ) -> list[Candidate]:
-        wanted = max(len(rows) * _CANDIDATES_PERCENT // 100, _CANDIDATES_LEAST)
+        args = self._args
+        wanted = max(len(rows) * args.candidates_percent // 100, args.candidates_least)
         begin = random.randrange(len(rows)) if rows else 0
         listed = self._budgets()
         budgets = [_Budget.of(each) for each in listed]

@@ -7,7 +7,7 @@ attempt; one that says no to what would help leaves the pod where it is for up t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from pyk8s.apimachinery import meta
@@ -58,10 +58,18 @@ def taints_are_tolerated(pod: PodInfo, old: Object | None, new: Object | None) -
     return untolerated(old) and not untolerated(new)
 
 
-def node_matches_affinity(pod: PodInfo, old: Object | None, new: Object | None) -> bool:
-    """Now, and not before."""
-    required = nodeaffinity.RequiredNodeAffinity(pod.pod["spec"])
-    return new is not None and required.matches(new) and (old is None or not required.matches(old))
+def node_affinity(added: nodeaffinity.RequiredNodeAffinity) -> Registered:
+    """A node that the pod's affinity and `added` name now, and not before."""
+
+    def matches(pod: PodInfo, old: Object | None, new: Object | None) -> bool:
+        required = nodeaffinity.RequiredNodeAffinity(pod.pod["spec"])
+
+        def is_meant(node: Object | None) -> bool:
+            return node is not None and required.matches(node) and added.matches(node)
+
+        return is_meant(new) and not is_meant(old)
+
+    return (on(ce.NODE, ce.ADD | ActionType.UPDATE_NODE_LABEL, matches),)
 
 
 def ports_conflict(one: HostPort, other: HostPort) -> bool:
@@ -77,34 +85,42 @@ def port_became_free(pod: PodInfo, old: Object | None, new: Object | None) -> bo
     return any(ports_conflict(one, wanted) for one in freed for wanted in pod.ports)
 
 
-def node_has_room(pod: PodInfo, old: Object | None, new: Object | None) -> bool:
-    """If it were empty; and where it was known before, it has more of something that is wanted."""
-    if new is None:
-        return False
-    now = _allocatable(new)
-    if now.get("pods", 0) < 1 or any(now.get(name, 0) < n for name, n in pod.requests.items()):
-        return False
-    if old is None:
-        return True
-    before = _allocatable(old)
-    wanted = ("pods", *(name for name, amount in pod.requests.items() if amount))
-    return any(now.get(name, 0) > before.get(name, 0) for name in wanted)
+def node_resources_fit(ignores: Callable[[str], bool]) -> Registered:
+    """`ignores` says of a resource that what is asked for of it does not matter."""
+
+    def wanted(pod: PodInfo) -> dict[str, int]:
+        return {name: n for name, n in pod.requests.items() if n and not ignores(name)}
+
+    def node_has_room(pod: PodInfo, old: Object | None, new: Object | None) -> bool:
+        """If it were empty; and where it was known before, it has more of what is wanted."""
+        if new is None:
+            return False
+        now, asked = _allocatable(new), {"pods": 1, **wanted(pod)}
+        if any(now.get(name, 0) < amount for name, amount in asked.items()):
+            return False
+        before = {} if old is None else _allocatable(old)
+        return any(now.get(name, 0) > before.get(name, 0) for name in asked)
+
+    def became_free(pod: PodInfo, old: Object | None, new: Object | None) -> bool:
+        """By a pod that went, which gives its place back; or by one that asks for less than before
+        of something that is wanted."""
+        if old is None:
+            return False
+        if new is None:
+            return True
+        before, now = podinfo.of(old).requests, podinfo.of(new).requests
+        return any(before.get(name, 0) > now.get(name, 0) for name in wanted(pod))
+
+    return (
+        on(ce.ASSIGNED_POD, ce.DELETE | ActionType.UPDATE_POD_SCALE_DOWN, became_free),
+        on(ce.UNSCHEDULED_POD, ActionType.UPDATE_POD_SCALE_DOWN),
+        on(ce.NODE, ce.ADD | ActionType.UPDATE_NODE_ALLOCATABLE, node_has_room),
+    )
 
 
 def _allocatable(node: Object) -> dict[str, int]:
     amounts = (node.get("status") or {}).get("allocatable") or {}
     return podrequests.scaled(podrequests.of_list(amounts))
-
-
-def resources_became_free(pod: PodInfo, old: Object | None, new: Object | None) -> bool:
-    """By a pod that went, which gives its place back; or by one that asks for less than before of
-    something that is wanted."""
-    if old is None:
-        return False
-    if new is None:
-        return True
-    before, now = podinfo.of(old).requests, podinfo.of(new).requests
-    return any(before.get(name, 0) > now.get(name, 0) for name, n in pod.requests.items() if n)
 
 
 # --- volumes
@@ -130,17 +146,9 @@ TAINT_TOLERATION: Registered = (
     on(ce.NODE, ce.ADD | ActionType.UPDATE_NODE_TAINT, taints_are_tolerated),
     on(ce.UNSCHEDULED_POD, ActionType.UPDATE_POD_TOLERATION),
 )
-NODE_AFFINITY: Registered = (
-    on(ce.NODE, ce.ADD | ActionType.UPDATE_NODE_LABEL, node_matches_affinity),
-)
 NODE_PORTS: Registered = (
     on(ce.ASSIGNED_POD, ce.DELETE, port_became_free),
     on(ce.NODE, ce.ADD),
-)
-NODE_RESOURCES_FIT: Registered = (
-    on(ce.ASSIGNED_POD, ce.DELETE | ActionType.UPDATE_POD_SCALE_DOWN, resources_became_free),
-    on(ce.UNSCHEDULED_POD, ActionType.UPDATE_POD_SCALE_DOWN),
-    on(ce.NODE, ce.ADD | ActionType.UPDATE_NODE_ALLOCATABLE, node_has_room),
 )
 SCHEDULING_GATES: Registered = (
     on(ce.UNSCHEDULED_POD, ActionType.UPDATE_POD_SCHEDULING_GATES_ELIMINATED),

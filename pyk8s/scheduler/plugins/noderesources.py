@@ -1,12 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether a node has room for what a pod asks for, and how well it would be used.
 
-Mirrors `pkg/scheduler/framework/plugins/noderesources`, with the default strategy LeastAllocated.
+Mirrors `pkg/scheduler/framework/plugins/noderesources`: each strategy scores every resource by
+what would be requested of what there is, and weighs these scores.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from pyk8s.scheduler.framework.interface import MAX_NODE_SCORE, CycleState
 from pyk8s.scheduler.framework.nodetable import CPU, MEMORY, Ints, NodeTable, Rows
@@ -15,6 +21,86 @@ from pyk8s.scheduler.framework.status import SKIP, SUCCESS, Status, unschedulabl
 from pyk8s.scheduler.plugins import hints
 
 _TOO_MANY_PODS = 1
+_FULL = 100
+# What every node has; of other resources only those that a pod asks for count.
+_NATIVE = ("cpu", "memory", "ephemeral-storage")
+# Scores of a shape go from 0 to 10.
+_SHAPE_SCORE_MAX = 10
+
+# What would be requested, and what there is; never 0.
+Scorer = Callable[[Ints, Ints], Ints]
+# By utilization in percent, the score.
+Shape = Sequence[tuple[int, int]]
+
+
+def _least(requested: Ints, capacity: Ints) -> Ints:
+    scores: Ints = np.maximum(capacity - requested, 0) * MAX_NODE_SCORE // capacity
+    return scores
+
+
+def _most(requested: Ints, capacity: Ints) -> Ints:
+    scores: Ints = np.minimum(requested, capacity) * MAX_NODE_SCORE // capacity
+    return scores
+
+
+def _by_shape(shape: Shape) -> Scorer:
+    """The line through the points, and level outside of them; for each whole percent."""
+    points = [(use, score * MAX_NODE_SCORE // _SHAPE_SCORE_MAX) for use, score in shape]
+    table = np.array([_on_line(points, use) for use in range(_FULL + 1)], np.int64)
+
+    def score(requested: Ints, capacity: Ints) -> Ints:
+        found: Ints = table[np.minimum(requested, capacity) * _FULL // capacity]
+        return found
+
+    return score
+
+
+def _on_line(points: Shape, use: int) -> int:
+    before = points[0]
+    for point in points:
+        if use <= point[0]:
+            run = point[0] - before[0]
+            rise = (point[1] - before[1]) * (use - before[0])
+            # Towards zero, as Go divides.
+            return before[1] + int(rise / run) if run else point[1]
+        before = point
+    return points[-1][1]
+
+
+@dataclass(frozen=True, slots=True)
+class FitArgs:
+    """NodeResourcesFitArgs. `resources` with their weights are those that are scored; a `shape`
+    is of RequestedToCapacityRatio."""
+
+    ignored: frozenset[str] = frozenset()
+    ignored_groups: frozenset[str] = frozenset()
+    strategy: str = "LeastAllocated"
+    resources: Sequence[tuple[str, int]] = (("cpu", 1), ("memory", 1))
+    shape: Shape = ()
+
+    @classmethod
+    def of(cls, args: Mapping[str, Any]) -> FitArgs:
+        strategy = args["scoringStrategy"]
+        ratio = strategy.get("requestedToCapacityRatio") or {}
+        points = ratio.get("shape") or ()
+        return cls(
+            frozenset(args.get("ignoredResources") or ()),
+            frozenset(args.get("ignoredResourceGroups") or ()),
+            strategy["type"],
+            [(each["name"], each["weight"]) for each in strategy["resources"]],
+            [(each.get("utilization") or 0, each.get("score") or 0) for each in points],
+        )
+
+    def ignores(self, resource: str) -> bool:
+        """Only resources with a domain of their own can be left out."""
+        if "/" not in resource or "kubernetes.io/" in resource:
+            return False
+        return resource in self.ignored or resource.split("/")[0] in self.ignored_groups
+
+    def scorer(self) -> Scorer:
+        if self.strategy == "MostAllocated":
+            return _most
+        return _by_shape(self.shape) if self.shape else _least
 
 
 class Fit:
@@ -22,11 +108,21 @@ class Fit:
 
     name = "NodeResourcesFit"
 
+    def __init__(self, args: FitArgs | None = None) -> None:
+        self._args = args or FitArgs()
+        self._scorer = self._args.scorer()
+        # A strategy by shape leaves out what scores nothing, and rounds.
+        self._is_ratio = bool(self._args.shape)
+
     def events_to_register(self) -> hints.Registered:
-        return hints.NODE_RESOURCES_FIT
+        return hints.node_resources_fit(self._args.ignores)
 
     def pre_filter(self, state: CycleState, pod: PodInfo, nodes: NodeTable) -> Status:
-        state[self.name] = [(name, amount) for name, amount in pod.requests.items() if amount > 0]
+        state[self.name] = [
+            (name, amount)
+            for name, amount in pod.requests.items()
+            if amount > 0 and not self._args.ignores(name)
+        ]
         return SUCCESS
 
     def filter(self, state: CycleState, pod: PodInfo, nodes: NodeTable, rows: Rows) -> Ints:
@@ -45,31 +141,73 @@ class Fit:
         return unschedulable(*reasons)
 
     def score(self, state: CycleState, pod: PodInfo, nodes: NodeTable, rows: Rows) -> Ints:
-        total: Ints | int = 0
-        counted: Ints | int = 0
-        for line in (CPU, MEMORY):
+        total = np.zeros(nodes.pods_max[rows].shape, np.int64)
+        weights = np.zeros_like(total)
+        for name, weight in self._args.resources:
+            amount = pod.requests.get(name, 0)
+            if name not in _NATIVE and not amount:
+                continue
+            line = nodes.resource(name)
             capacity = nodes.allocatable[line, rows]
-            free = np.maximum(capacity - nodes.non_zero[line, rows] - pod.non_zero[line], 0)
-            total = total + free * MAX_NODE_SCORE // np.maximum(capacity, 1)
-            counted = counted + (capacity > 0)
-        return np.asarray(total // np.maximum(counted, 1), np.int64)
+            if line in (CPU, MEMORY):
+                requested = nodes.non_zero[line, rows] + pod.non_zero[line]
+            else:
+                requested = nodes.requested[line, rows] + amount
+            here = capacity > 0
+            scores = self._scorer(requested, np.maximum(capacity, 1)) * here
+            total += weight * scores
+            weights += weight * (scores > 0 if self._is_ratio else here)
+        if self._is_ratio:
+            # Halves go away from zero, as Go rounds them.
+            return np.floor(total / np.maximum(weights, 1) + 0.5).astype(np.int64)
+        return total // np.maximum(weights, 1)
 
 
 class BalancedAllocation:
+    """How even the shares are that would be requested of each of `resources`."""
+
     name = "NodeResourcesBalancedAllocation"
 
+    def __init__(self, resources: Sequence[str] = ("cpu", "memory")) -> None:
+        self._resources = resources
+
     def pre_score(self, state: CycleState, pod: PodInfo, nodes: NodeTable) -> Status:
-        return SUCCESS if pod.requests.get("cpu") or pod.requests.get("memory") else SKIP
+        return SUCCESS if any(pod.requests.get(name) for name in self._resources) else SKIP
 
     def score(self, state: CycleState, pod: PodInfo, nodes: NodeTable, rows: Rows) -> Ints:
-        cpu = _fraction(nodes, rows, CPU, pod.requests.get("cpu", 0))
-        memory = _fraction(nodes, rows, MEMORY, pod.requests.get("memory", 0))
-        deviation = np.abs(cpu - memory) / 2
-        both = (nodes.allocatable[CPU, rows] > 0) & (nodes.allocatable[MEMORY, rows] > 0)
-        return ((1 - np.where(both, deviation, 0.0)) * MAX_NODE_SCORE).astype(np.int64)
+        fractions, present = [], []
+        for name in self._resources:
+            amount = pod.requests.get(name, 0)
+            if name in _NATIVE or amount:
+                line = nodes.resource(name)
+                fractions.append(_fraction(nodes, rows, line, amount))
+                present.append(nodes.allocatable[line, rows] > 0)
+        if len(fractions) == 2:
+            one, other = fractions
+            deviation = np.where(present[0] & present[1], np.abs(one - other) / 2, 0.0)
+        else:
+            deviation = _deviation(np.array(fractions), np.array(present))
+        return ((1 - deviation) * MAX_NODE_SCORE).astype(np.int64)
 
 
-def _fraction(nodes: NodeTable, rows: Rows, line: int, more: int) -> np.typing.NDArray[np.float64]:
+def _deviation(fractions: NDArray[np.float64], present: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The standard deviation over the resources that a node has, added up one after the other; of
+    two it is half of what is between them."""
+    count = np.maximum(present.sum(axis=0), 1)
+    total = np.zeros(count.shape)
+    for fraction, here in zip(fractions, present, strict=True):
+        total += np.where(here, fraction, 0.0)
+    mean, squares = total / count, np.zeros(count.shape)
+    for fraction, here in zip(fractions, present, strict=True):
+        squares += np.where(here, (fraction - mean) * (fraction - mean), 0.0)
+    most = np.where(present, fractions, -np.inf).max(axis=0)
+    least = np.where(present, fractions, np.inf).min(axis=0)
+    with np.errstate(invalid="ignore"):
+        half = (most - least) / 2
+    return np.where(count > 2, np.sqrt(squares / count), np.where(count == 2, half, 0.0))
+
+
+def _fraction(nodes: NodeTable, rows: Rows, line: int, more: int) -> NDArray[np.float64]:
     capacity = np.maximum(nodes.allocatable[line, rows], 1)
-    used: np.typing.NDArray[np.float64] = (nodes.requested[line, rows] + more) / capacity
+    used: NDArray[np.float64] = (nodes.requested[line, rows] + more) / capacity
     return np.minimum(used, 1.0)

@@ -7,12 +7,13 @@ nodeports}`. Each node is judged by its own row; equal sets of taints are judged
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from pyk8s.componenthelpers import nodeaffinity, taints
-from pyk8s.scheduler.framework.interface import MAX_NODE_SCORE, CycleState
+from pyk8s.scheduler.framework.interface import FITS, MAX_NODE_SCORE, CycleState
 from pyk8s.scheduler.framework.nodetable import Ints, NodeTable, Rows, Taints
 from pyk8s.scheduler.framework.podinfo import PodInfo
 from pyk8s.scheduler.framework.status import (
@@ -23,6 +24,8 @@ from pyk8s.scheduler.framework.status import (
     unschedulable,
 )
 from pyk8s.scheduler.plugins import hints
+
+_NOT_OF_POD, _NOT_ENFORCED = 1, 2
 
 
 class NodeName:
@@ -106,36 +109,54 @@ def _intolerable(taint_set: Taints, pod: PodInfo) -> int:
 
 
 class NodeAffinity:
+    """`added` (NodeAffinityArgs' addedAffinity) holds for every pod beside its own."""
+
     name = "NodeAffinity"
 
+    def __init__(self, added: Mapping[str, Any] | None = None) -> None:
+        spec = {"affinity": {"nodeAffinity": added}} if added else {}
+        self._added = nodeaffinity.RequiredNodeAffinity(spec)
+        self._added_preferred = nodeaffinity.preferred_of(spec)
+
     def events_to_register(self) -> hints.Registered:
-        return hints.NODE_AFFINITY
+        return hints.node_affinity(self._added)
 
     def pre_filter(self, state: CycleState, pod: PodInfo, nodes: NodeTable) -> Status:
         required = nodeaffinity.RequiredNodeAffinity(pod.pod["spec"])
-        if required.is_everything:
+        if required.is_everything and self._added.is_everything:
             return SKIP
         state[self.name] = required
         return SUCCESS
 
     def filter(self, state: CycleState, pod: PodInfo, nodes: NodeTable, rows: Rows) -> Ints:
         required: nodeaffinity.RequiredNodeAffinity = state[self.name]
-        matches = [node is not None and required.matches(node) for node in _each(nodes, rows)]
-        return (~np.array(matches, np.bool_)).astype(np.int64)
+        chosen = _each(nodes, rows)
+        matches = [node is not None and required.matches(node) for node in chosen]
+        codes: Ints = np.where(matches, FITS, _NOT_OF_POD)
+        if not self._added.is_everything:
+            enforced = [node is not None and self._added.matches(node) for node in chosen]
+            codes = np.where(enforced, codes, _NOT_ENFORCED)
+        return codes
 
     def rejection(self, state: CycleState, code: int) -> Status:
+        if code == _NOT_ENFORCED:
+            return unresolvable("node(s) didn't match scheduler-enforced node affinity")
         return unresolvable("node(s) didn't match Pod's node affinity/selector")
 
     def pre_score(self, state: CycleState, pod: PodInfo, nodes: NodeTable) -> Status:
         preferred = nodeaffinity.preferred_of(pod.pod["spec"])
-        if not preferred.terms:
+        if not preferred.terms and not self._added_preferred.terms:
             return SKIP
         state[f"{self.name}/preferred"] = preferred
         return SUCCESS
 
     def score(self, state: CycleState, pod: PodInfo, nodes: NodeTable, rows: Rows) -> Ints:
         preferred: nodeaffinity.PreferredNodeAffinity = state[f"{self.name}/preferred"]
-        scores = [0 if node is None else preferred.score(node) for node in _each(nodes, rows)]
+        added = self._added_preferred
+        scores = [
+            0 if node is None else preferred.score(node) + added.score(node)
+            for node in _each(nodes, rows)
+        ]
         return np.array(scores, np.int64)
 
     def normalize(self, scores: Ints) -> Ints:

@@ -40,7 +40,7 @@ class PrioritySort:
 class DefaultBinder:
     name = "DefaultBinder"
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client | None) -> None:
         self._client = client
 
     async def bind(self, state: CycleState, pod: PodInfo, node: str) -> Status:
@@ -52,5 +52,6 @@ class DefaultBinder:
             "metadata": {"name": name, "namespace": namespace, "uid": meta.uid(pod.pod)},
             "target": {"kind": "Node", "name": node},
         }
+        assert self._client is not None
         await self._client.create_subresource(resources.PODS, (namespace, name), "binding", binding)
         return SUCCESS
