@@ -42,8 +42,11 @@ class Evaluation:
     def __init__(self, profile: Profile, pod: PodInfo, nodes: NodeTable) -> None:
         self.state: interface.CycleState = {}
         self.rejected: Status | None = None
-        # Rows that would be feasible but for pods they are promised to, and why they are not.
+        # Rows that would be feasible but for pods they are promised to, or for what extenders say;
+        # and why they are not.
         self.taken: Mapping[int, Status] = {}
+        # What is to be added to the scores of rows.
+        self.extra: Mapping[int, int] = {}
         self._pod = pod
         self._nodes = nodes
         weights = profile.weights
@@ -214,11 +217,18 @@ class Evaluation:
                 if self._foreign:
                     self._check_scores(plugin, scores[feasible])
                 total = np.where(feasible, total + weight * scores, -1)
+        for row, score in self.extra.items():
+            if total[row] >= 0:
+                total = total.copy() if total is self._total else total
+                total[row] += score
         most = total.max(initial=-1)
         if most < 0:
             return -1
         ties = np.flatnonzero(total == most)
         return int(ties[random.randrange(len(ties))])
+
+    def feasible_rows(self) -> list[int]:
+        return [] if self.rejected is not None else np.flatnonzero(self._feasible).tolist()
 
     def is_feasible(self, row: int) -> bool:
         return self.rejected is None and bool(self._feasible[row])

@@ -32,12 +32,31 @@ def default_profile(handle: Handle) -> Profile:
 
 def make_profiles(config: Config, handle: Handle) -> dict[str, Profile]:
     """Those of a complete configuration, by scheduler name. Raises ConfigError."""
-    made = [make_profile(each, handle) for each in config["profiles"]]
+    ignored = [
+        resource["name"]
+        for extender in config.get("extenders") or ()
+        for resource in extender.get("managedResources") or ()
+        if resource.get("ignoredByScheduler")
+    ]
+    made = [make_profile(_ignoring(each, ignored), handle) for each in config["profiles"]]
     sorts = {profile.at("queueSort")[0].name for profile in made}
     if len(sorts) > 1:
         # With multiPoint they may differ although the configuration's queueSort is the same.
         raise ConfigError("initializing profiles: different queue sort plugins")
     return {profile.name: profile for profile in made}
+
+
+def _ignoring(profile: Config, resources: list[str]) -> Config:
+    """Of what an extender manages alone NodeResourcesFit has to know nothing."""
+    configured = []
+    for each in profile["pluginConfig"]:
+        if resources and each["name"] == "NodeResourcesFit":
+            args = each["args"]
+            listed = [*(args.get("ignoredResources") or ()), *resources]
+            configured.append({**each, "args": {**args, "ignoredResources": listed}})
+        else:
+            configured.append(each)
+    return {**profile, "pluginConfig": configured}
 
 
 def check_profiles(config: Config) -> None:
