@@ -23,11 +23,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pyk8s.cli import apiserver, data_dir, flags, kubeconfig, supervisor
+from pyk8s.cli import apiserver, data_dir, flags, kubeconfig, ranges, supervisor
 from pyk8s.cli.flags import UsageError
 from pyk8s.cli.supervisor import Component, GaveUp, Supervised, keep_running
 from pyk8s.server import certificates, etcd_process, listener
-from pyk8s.server.options import DEFAULT_SERVICE_CLUSTER_IP_RANGE
 
 PROGRAM = "pyk8s up"
 
@@ -63,6 +62,7 @@ class UpOptions:
     components: tuple[str, ...] = ()
     nodes: int = 1
     workers: int = 1
+    ranges: ranges.Ranges = field(default_factory=ranges.Ranges)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,10 +79,12 @@ CLIENT_COMPONENTS: Mapping[str, ClientComponent] = {
     "controller-manager": ClientComponent(
         flags=lambda options, files: (
             "--leader-elect=false",
+            "--controllers=*,bootstrap-signer-controller,token-cleaner-controller",
             f"--service-account-private-key-file={files.service_account_key}",
             f"--root-ca-file={files.ca_cert}",
             f"--cluster-signing-cert-file={files.ca_cert}",
             f"--cluster-signing-key-file={files.ca_key}",
+            *options.ranges.controller_manager(),
         )
     ),
     "scheduler": ClientComponent(
@@ -156,7 +158,7 @@ def parse(arguments: Sequence[str]) -> UpOptions:
         values["token_auth_file"] = os.path.abspath(token_file)
     if values["scheduler_config"]:
         values["scheduler_config"] = _checked_config(values["scheduler_config"])
-    return UpOptions(**values)
+    return UpOptions(ranges=ranges.take(values), **values)
 
 
 def _check_readable(path: str) -> None:
@@ -254,6 +256,7 @@ def _parser() -> flags.Parser:
         metavar="N",
         help="API server processes on the one port (default: 1)",
     )
+    ranges.add(parser)
     return parser  # fmt: skip
 
 
@@ -381,7 +384,8 @@ class ControlPlane:
             "--tls-private-key-file": files.serving_key,
             "--client-ca-file": files.ca_cert,
             "--token-auth-file": self.options.token_auth_file,
-            "--service-cluster-ip-range": DEFAULT_SERVICE_CLUSTER_IP_RANGE,
+            "--enable-bootstrap-token-auth": "true",
+            "--service-cluster-ip-range": self.options.ranges.service_cluster_ip_range,
             "--service-account-key-file": files.service_account_public_key,
             "--service-account-signing-key-file": files.service_account_key,
             "--requestheader-client-ca-file": files.front_proxy_ca_cert,
@@ -437,7 +441,8 @@ class ControlPlane:
 
     def _names(self) -> tuple[str, ...]:
         address = self.options.bind_address
-        return certificates.serving_names(address, DEFAULT_SERVICE_CLUSTER_IP_RANGE)
+        service_range = self.options.ranges.service_cluster_ip_range
+        return certificates.serving_names(address, service_range)
 
     def _port(self) -> int:
         port: int = self.listeners[0].getsockname()[1]
@@ -496,10 +501,11 @@ async def _is_ready(address: tuple[str, int], ca_file: Path) -> bool:
 
 def _unserved_plugins(components: Sequence[str]) -> tuple[str, ...]:
     """Those that rest on a component that does not run here: without controllers no claim or
-    volume could ever be removed, and no namespace would have the ServiceAccount `default`."""
+    volume could ever be removed, no namespace would have the ServiceAccount `default`, and no Node
+    would take a Pod."""
     if "controller-manager" in components:
         return ()
-    return ("ServiceAccount", "StorageObjectInUseProtection")
+    return ("ServiceAccount", "StorageObjectInUseProtection", "TaintNodesByCondition")
 
 
 def _kubeconfig_path(options: UpOptions, directory: Path) -> Path:
