@@ -153,6 +153,39 @@ def test_uploads_in_pieces(http: Http, registered: SampleServer) -> None:
     assert json.loads(registered.asked[-1].body)["spec"] == obj["spec"]
 
 
+def test_connections_are_used_again(http: Http, registered: SampleServer) -> None:
+    """One request after another goes by one connection; when the other server has ended that,
+    by the next, and no client notices."""
+
+    def ports() -> set[int]:
+        before = len(registered.ports)
+        for _ in range(5):
+            assert http("GET", f"{FLUNDERS}/none").status == 404
+        return set(registered.ports[before:])
+
+    # The aggregator itself may ask something in between.
+    first = ports()
+    assert len(first) < 5
+    registered.hang_up()
+    second = ports()
+    assert len(second) < 5
+    assert not first & second
+
+
+def test_writes_are_sent_once(http: Http, registered: SampleServer) -> None:
+    """A write is never sent a second time, whatever becomes of the first."""
+
+    async def hang_up(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        request.transport.abort()
+        return web.Response()
+
+    registered.instead[f"{FLUNDERS}/one"] = hang_up
+    assert http("GET", FLUNDERS).status == 200
+    assert http("PUT", f"{FLUNDERS}/one", flunder("one")).status == 503
+    assert [seen.method for seen in registered.asked].count("PUT") == 1
+
+
 def test_redirects_are_refused(http: Http, registered: SampleServer) -> None:
     """No server behind may send clients, with what they show, somewhere else."""
 
