@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Rules about core objects that components of both wings share, as pure functions on plain dicts.
 
+    bootstraptokens  the Secrets by which new nodes come in
     nodeaffinity   which nodes a selector, a pod's required and its preferred affinity name
     taints         which taints of a node a pod's tolerations leave standing
     podrequests    what a pod asks for and may use as a whole, and its quality of service
