@@ -13,6 +13,7 @@ import asyncio
 import logging
 import sys
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from pyk8s.apimachinery import errors, meta
@@ -30,6 +31,7 @@ from pyk8s.endpoints.request import (
     Scope,
     Send,
 )
+from pyk8s.endpoints.requestinfo import RequestInfo
 
 _log = logging.getLogger(__name__)
 
@@ -239,17 +241,28 @@ class InFlightLimit:
     """So many reads and so many writes at a time; the rest wait in turn, and when too many
     wait already, 429. Long-running requests and everything that is not a resource pass freely.
 
-    A limit of 0 is none. Mirrors --max-requests-inflight and --max-mutating-requests-inflight,
-    with a queue in front.
+    So do those that are delegated to another server, which may ask this one before it answers:
+    for a seat that one of them holds. A limit of 0 is none. Mirrors --max-requests-inflight and
+    --max-mutating-requests-inflight, with a queue in front.
     """
 
-    def __init__(self, read_only_max: int, mutating_max: int) -> None:
+    def __init__(
+        self,
+        read_only_max: int,
+        mutating_max: int,
+        is_delegated: Callable[[RequestInfo], bool] = lambda info: False,
+    ) -> None:
+        self._is_delegated = is_delegated
         self._read_only = _Seats(read_only_max)
         self._mutating = _Seats(mutating_max)
 
     def filter(self, handler: Handler) -> Handler:
         async def limited(request: Request) -> None:
-            if not request.info.is_resource_request or is_long_running(request):
+            info = request.info
+            if not info.is_resource_request or is_long_running(request):
+                await handler(request)
+                return
+            if self._is_delegated(info):
                 await handler(request)
                 return
             read_only = request.info.verb in _READ_ONLY_VERBS

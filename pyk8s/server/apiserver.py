@@ -228,7 +228,9 @@ class APIServer:
         dispatcher = self._dispatcher(stores, authenticating)
         self._aggregator = self._make_aggregator(stores, dispatcher)
         limit = filters.InFlightLimit(
-            options.max_requests_inflight, options.max_mutating_requests_inflight
+            options.max_requests_inflight,
+            options.max_mutating_requests_inflight,
+            dispatcher.is_delegated,
         )
         return filters.chain(
             dispatcher.handle,
