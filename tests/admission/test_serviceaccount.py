@@ -10,7 +10,9 @@ from cluster import Http
 from objects import pod
 
 from pyk8s.admission import serviceaccount
-from pyk8s.componenthelpers import podsecrets
+from pyk8s.apimachinery import field
+from pyk8s.apis.validation import projections
+from pyk8s.componenthelpers import podsecrets, tokenvolume
 
 PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 _namespaces = itertools.count(1)
@@ -172,3 +174,10 @@ def test_names_of_secrets():
         ],
     }
     assert sorted(podsecrets.names(spec)) == ["a", "b", "c", "d", "s"]
+
+
+def test_what_is_mounted_is_valid():
+    """Validation passes over it, because it would find nothing wrong."""
+    path = field.Path("spec", "volumes")
+    assert projections._validate_projected(tokenvolume.KNOWN, path) == []
+    assert tokenvolume.projected() == tokenvolume.KNOWN
