@@ -53,6 +53,7 @@ class SampleServer:
     """`names` are those in its certificate, `proxy_ca` (PEM) is whose proxies it admits."""
 
     def __init__(self, directory: Path, names: list[str], proxy_ca: str) -> None:
+        self.directory = directory
         files = certificates.ensure(directory, names)
         self.ca_bundle = base64.b64encode(files.ca_cert.read_bytes()).decode()
         self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cadata=proxy_ca)

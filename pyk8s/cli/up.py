@@ -58,6 +58,7 @@ class UpOptions:
     kubeconfig: str = ""
     etcd_servers: tuple[str, ...] = ()
     token_auth_file: str = ""
+    scheduler_config: str = ""
     components: tuple[str, ...] = ()
     nodes: int = 1
     workers: int = 1
@@ -86,16 +87,44 @@ CLIENT_COMPONENTS: Mapping[str, ClientComponent] = {
             *options.ranges.controller_manager(),
         )
     ),
-    "scheduler": ClientComponent(flags=lambda options, files: ("--leader-elect=false",)),
+    "scheduler": ClientComponent(
+        flags=lambda options, files: (
+            "--leader-elect=false",
+            f"--config={options.scheduler_config}",
+        )
+    ),
     "node": ClientComponent(
         flags=lambda options, files: (
             f"--simulated={options.nodes}",
             f"--client-ca-file={files.ca_cert}",
+            f"--tls-cert-file={files.kubelet_cert}",
+            f"--tls-private-key-file={files.kubelet_key}",
             "--simulated-volumes",
         ),
         is_waited_for=True,
     ),
+    "metrics-server": ClientComponent(
+        flags=lambda options, files: (
+            f"--bind-address={_metrics_address(options)}",
+            f"--advertise-address={_metrics_address(options)}",
+            "--secure-port=0",
+            f"--tls-cert-file={files.metrics_server_cert}",
+            f"--tls-private-key-file={files.metrics_server_key}",
+            f"--kubelet-certificate-authority={files.ca_cert}",
+            "--kubelet-preferred-address-types=InternalIP,ExternalIP,Hostname",
+            "--kubelet-use-node-status-port",
+        ),
+        is_waited_for=True,
+    ),
 }
+
+
+def _metrics_address(options: UpOptions) -> str:
+    """Only the API servers here are to reach it, unless this one has an address of its own."""
+    unspecified = ("0.0.0.0", "::")
+    return "127.0.0.1" if options.bind_address in unspecified else options.bind_address
+
+
 BUILT = ("etcd", "apiserver", *CLIENT_COMPONENTS)
 
 
@@ -127,6 +156,8 @@ def parse(arguments: Sequence[str]) -> UpOptions:
     if token_file:
         _check_readable(token_file)
         values["token_auth_file"] = os.path.abspath(token_file)
+    if values["scheduler_config"]:
+        values["scheduler_config"] = _checked_config(values["scheduler_config"])
     return UpOptions(ranges=ranges.take(values), **values)
 
 
@@ -136,6 +167,18 @@ def _check_readable(path: str) -> None:
             pass
     except OSError as error:
         raise UsageError(f"--token-auth-file: cannot read {path}: {error.strerror}") from error
+
+
+def _checked_config(path: str) -> str:
+    """What is wrong with it is known before anything is started."""
+    from pyk8s.scheduler.config import loading
+    from pyk8s.scheduler.config.decoding import ConfigError
+
+    try:
+        loading.load(path)
+    except ConfigError as error:
+        raise UsageError(f"--scheduler-config: {error}") from error
+    return os.path.abspath(path)
 
 
 def _parser() -> flags.Parser:
@@ -191,6 +234,12 @@ def _parser() -> flags.Parser:
         default="",
         metavar="CSV",
         help='static tokens: token,user,uid,"group1,group2"',
+    )
+    add(
+        "--scheduler-config",
+        default="",
+        metavar="FILE",
+        help="a KubeSchedulerConfiguration for the scheduler",
     )
     add(
         "--components",
@@ -311,7 +360,11 @@ class ControlPlane:
                     *kind.flags(self.options, files),
                 ),
                 log_file=directory / f"{name}.log",
-                environment={supervisor.PARENT_PID: str(os.getpid())},
+                environment={
+                    supervisor.PARENT_PID: str(os.getpid()),
+                    # Where a scheduler with a configuration file looks, which goes by that alone.
+                    "KUBECONFIG": str(config),
+                },
                 ready_variable=supervisor.READY_FD,
             )
             client.log_file.unlink(missing_ok=True)
@@ -448,10 +501,11 @@ async def _is_ready(address: tuple[str, int], ca_file: Path) -> bool:
 
 def _unserved_plugins(components: Sequence[str]) -> tuple[str, ...]:
     """Those that rest on a component that does not run here: without controllers no claim or
-    volume could ever be removed, and no namespace would have the ServiceAccount `default`."""
+    volume could ever be removed, no namespace would have the ServiceAccount `default`, and no Node
+    would take a Pod."""
     if "controller-manager" in components:
         return ()
-    return ("ServiceAccount", "StorageObjectInUseProtection")
+    return ("ServiceAccount", "StorageObjectInUseProtection", "TaintNodesByCondition")
 
 
 def _kubeconfig_path(options: UpOptions, directory: Path) -> Path:

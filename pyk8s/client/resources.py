@@ -51,4 +51,5 @@ VOLUME_ATTRIBUTES_CLASSES = GroupVersionResource("storage.k8s.io", "v1", "volume
 IP_ADDRESSES = GroupVersionResource("networking.k8s.io", "v1", "ipaddresses")
 SERVICE_CIDRS = GroupVersionResource("networking.k8s.io", "v1", "servicecidrs")
 STORAGE_CLASSES = GroupVersionResource("storage.k8s.io", "v1", "storageclasses")
+VOLUME_ATTACHMENTS = GroupVersionResource("storage.k8s.io", "v1", "volumeattachments")
 POD_DISRUPTION_BUDGETS = GroupVersionResource("policy", "v1", "poddisruptionbudgets")

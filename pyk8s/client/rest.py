@@ -296,10 +296,14 @@ _GENERIC = {
 }
 
 
+def generic_message(code: int) -> str:
+    """What is said of an answer that does not speak for itself."""
+    return _GENERIC.get(code, ("", f"the server answered {code}"))[1]
+
+
 def _generic(code: int, body: bytes) -> errors.StatusError:
     """What upstream's NewGenericServerResponse makes of an answer that is no Status."""
-    reason, message = _GENERIC.get(
-        code, (errors.INTERNAL_ERROR if code >= 500 else "Unknown", f"the server answered {code}")
-    )
+    unknown = (errors.INTERNAL_ERROR if code >= 500 else "Unknown", "")
+    reason, message = _GENERIC.get(code, unknown)[0], generic_message(code)
     text = body[:2048].decode(errors="replace").strip()
     return errors.StatusError(code, reason, f"{message}: {text}" if text else message)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pyk8s.controllers.attachdetach.controller import AttachDetachController
 from pyk8s.controllers.bootstrap.cleaner import TokenCleaner
 from pyk8s.controllers.bootstrap.signer import BootstrapSigner
 from pyk8s.controllers.certificates.approving import ApprovingController
@@ -90,6 +91,7 @@ CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
         ServiceLBController,
         ServiceCIDRController,
         PersistentVolumeBinder,
+        AttachDetachController,
         PersistentVolumeExpander,
         ClaimProtectionController,
         VolumeProtectionController,

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every request passes on its way to a handler, each filter a wrapper of the next.
 
-    recover -> identify -> authenticate -> authorize -> limit -> deadline -> handler
+    hang-up -> recover -> authenticate -> authorize -> limit -> deadline -> handler
 
 `chain` composes them, in that order and in one place. Mirrors apiserver's
 `server/config.go` DefaultBuildHandlerChain and `server/filters`.
@@ -22,6 +22,7 @@ from pyk8s.endpoints.endpoint import Handler
 from pyk8s.endpoints.request import (
     CLIENT_AUTHORITY,
     CLIENT_CERTIFICATE,
+    ON_DISCONNECT,
     ASGIApp,
     ClientDisconnected,
     Receive,
@@ -58,6 +59,7 @@ def chain(
     handler = with_authorization(handler, authorize)
     handler = with_authentication(handler, authenticate)
     handler = with_recovery(handler)
+    handler = with_hangup(handler)
     return as_asgi(handler)
 
 
@@ -80,6 +82,24 @@ async def _lifespan(receive: Receive, send: Send) -> None:
         await send({"type": message["type"] + ".complete"})
         if message["type"] == "lifespan.shutdown":
             return
+
+
+def with_hangup(handler: Handler) -> Handler:
+    """Who has gone away gets nothing done any more: what waits is not begun, what is under way is
+    cancelled, as Go's server cancels the context of its request. What etcd was told already
+    stays. Long-running requests see to their end themselves."""
+
+    async def heard(request: Request) -> None:
+        if not is_long_running(request):
+            task = asyncio.current_task()
+            assert task is not None, "requests are served in tasks"
+            request.scope["extensions"][ON_DISCONNECT](task.cancel)
+            if task.cancelling():
+                # Gone before this began: nothing may happen up to the first wait either.
+                raise asyncio.CancelledError
+        await handler(request)
+
+    return heard
 
 
 def with_recovery(handler: Handler) -> Handler:

@@ -14,7 +14,8 @@ from pyk8s.apimachinery import codec, errors, labels, meta
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.client import rest
 from pyk8s.client.informer import SharedInformer
-from pyk8s.metricsserver import api, openapi, questions, version
+from pyk8s.componentbase import health, version
+from pyk8s.metricsserver import api, openapi, questions
 from pyk8s.metricsserver.access import Access
 from pyk8s.metricsserver.sampler import Sampler
 from pyk8s.metricsserver.samples import Samples
@@ -46,9 +47,8 @@ class MetricsServer:
     def application(self) -> web.Application:
         application = web.Application(middlewares=[self._guard])
         for path, handler in (
-            ("/healthz", self._health),
-            ("/livez", self._health),
-            ("/readyz", self._health),
+            (r"/{endpoint:healthz|livez|readyz}", self._health),
+            (r"/{endpoint:healthz|livez|readyz}/{check}", self._health),
             ("/version", _document(version.info)),
             ("/apis", _groups),
             (f"/apis/{api.GROUP}", _document(api.group)),
@@ -89,15 +89,20 @@ class MetricsServer:
     # --- health
 
     async def _health(self, request: web.Request) -> web.Response:
-        checks = {
-            "ping": True,
-            "metric-informer-sync": self.nodes.has_synced,
-            "metadata-informer-sync": self.pods.has_synced,
-            "metric-storage-ready": not self.sampler.last_scrape_failed,
-        }
-        if request.path == "/livez":
-            checks = {"ping": True}
-        return _health_report(request, checks)
+        name, _, check = request.path.strip("/").partition("/")
+        checks: dict[str, health.Check] = {"ping": health.ping}
+        if name != "livez":
+            checks |= {
+                "metric-informer-sync": _must(lambda: self.nodes.has_synced),
+                "metadata-informer-sync": _must(lambda: self.pods.has_synced),
+                "metric-storage-ready": _must(lambda: not self.sampler.last_scrape_failed),
+            }
+        asked = health.Checks(name, checks)
+        query = {key: request.query.getall(key) for key in request.query}
+        report = await (asked.one(check) if check else asked.all(query))
+        if report is None:
+            raise errors.page_not_found()
+        return web.Response(text=report.text, status=report.status_code)
 
     # --- metrics
 
@@ -155,6 +160,14 @@ def _attributes(request: web.Request) -> dict[str, str]:
     return {key: value for key, value in found.items() if value}
 
 
+def _must(holds: Callable[[], bool]) -> health.Check:
+    async def check() -> None:
+        if not holds():
+            raise health.NotHealthy("not so")
+
+    return check
+
+
 # --- answers
 
 
@@ -170,16 +183,6 @@ def _status(error: errors.StatusError) -> web.Response:
 def _table(request: web.Request, items: Sequence[Object], form: questions.Form) -> web.Response:
     included = questions.include_object(request.query)
     return _json(api.table(items, included, form.version))
-
-
-def _health_report(request: web.Request, checks: Mapping[str, bool]) -> web.Response:
-    lines = [f"[+]{n} ok" if ok else f"[-]{n} failed: reason withheld" for n, ok in checks.items()]
-    name, healthy = request.path.strip("/"), all(checks.values())
-    if healthy and "verbose" not in request.query:
-        return web.Response(text="ok")
-    lines.append(f"{name} check {'passed' if healthy else 'failed'}")
-    text = "".join(f"{line}\n" for line in lines)
-    return web.Response(text=text, status=200 if healthy else 500)
 
 
 def _document(make: Callable[[], Object]) -> Handler:

@@ -45,14 +45,8 @@ class Evaluation:
         self._pod = pod
         self._nodes = nodes
         weights = profile.weights
-        foreign = {id(each) for each in profile.foreign}
         skipped = self._prepare(profile, "preFilter")
         self._filters = [each for each in profile.at("filter") if each.name not in skipped]
-        skipped = set() if self.rejected else self._prepare(profile, "preScore")
-        self._scores = [
-            each for each in profile.having(interface.ScorePlugin) if each.name not in skipped
-        ]
-        self._weights = [weights.get(plugin.name, 1) for plugin in self._scores]
         # Sorted once: to ask a protocol whether a plugin is of it costs more than most plugins.
         counted = profile.having(interface.CountedFilterPlugin)
         self._counted: list[tuple[int, Any]] = [
@@ -61,9 +55,11 @@ class Evaluation:
         self._judging: list[tuple[int, Any]] = [
             (place, plugin) for place, plugin in enumerate(self._filters) if plugin not in counted
         ]
-        self._normalizing = [isinstance(each, interface.NormalizeScore) for each in self._scores]
+        self._profile = profile
+        self._scores: list[Any] = []
+        self._is_scored = False
         self._by_node = {id(each) for each in profile.foreign if getattr(each, "by_node", False)}
-        self._foreign = foreign
+        self._foreign = {id(each) for each in profile.foreign}
         self.is_counted = False
         # What a plugin looks at that does not sign may change with no row changing.
         self._is_unsigned = profile.signature(pod) is None
@@ -114,24 +110,46 @@ class Evaluation:
 
     def _judge(self, rows: Rows) -> None:
         """What each node is by itself."""
-        feasible = self._nodes.is_node[rows].copy()
+        nodes, pod = self._nodes, self._pod
+        feasible = nodes.is_node[rows].copy()
         for place, plugin in self._judging:
-            found = self._asked(plugin, plugin.filter, rows, feasible)
+            if self._by_node:
+                found = self._asked(plugin, plugin.filter, rows, feasible)
+            else:
+                found = plugin.filter(self.state, pod, nodes, rows)
             self._codes[place, rows] = found
             feasible &= found == interface.FITS
         self._alone[rows] = feasible
+        if not self._is_scored and feasible.any():
+            self._prepare_scores()
         total = np.zeros(feasible.shape, np.int64)
         normalized = []
         for place, plugin in enumerate(self._scores):
             raw, weight = self._raw[place], self._weights[place]
-            raw[rows] = scores = self._asked(plugin, plugin.score, rows, feasible)
+            if self._by_node:
+                scores = self._asked(plugin, plugin.score, rows, feasible)
+            else:
+                scores = plugin.score(self.state, pod, nodes, rows)
+            raw[rows] = scores
             if self._normalizing[place]:
                 normalized.append((raw, plugin, weight))
             else:
-                self._check_scores(plugin, scores[feasible])
+                if self._foreign:
+                    self._check_scores(plugin, scores[feasible])
                 total += weight * scores
         self._total[rows] = np.where(feasible, total, -1)
         self._normalized = [each for each in normalized if each[0].any()]
+
+    def _prepare_scores(self) -> None:
+        """Once there is a node to score, as upstream."""
+        skipped = self._prepare(self._profile, "preScore")
+        scoring = self._profile.having(interface.ScorePlugin)
+        self._scores = [each for each in scoring if each.name not in skipped]
+        weights = self._profile.weights
+        self._weights = [weights.get(plugin.name, 1) for plugin in self._scores]
+        self._normalizing = [isinstance(each, interface.NormalizeScore) for each in self._scores]
+        self._raw = np.zeros((len(self._scores), self._nodes.size), np.int64)
+        self._is_scored = True
 
     def _asked(self, plugin: Any, ask: Any, rows: Rows, feasible: Mask) -> Ints:
         if id(plugin) not in self._by_node:
@@ -184,7 +202,8 @@ class Evaluation:
         for plugin, weight in self._compared:
             scores = plugin.score_feasible(self.state, self._pod, self._nodes, feasible)
             if scores is not None:
-                self._check_scores(plugin, scores[feasible])
+                if self._foreign:
+                    self._check_scores(plugin, scores[feasible])
                 total = np.where(feasible, total + weight * scores, -1)
         most = total.max(initial=-1)
         if most < 0:

@@ -73,23 +73,22 @@ def make_profiles(config: Config, handle: Handle) -> dict[str, Profile]:
 
 def check_profiles(config: Config) -> None:
     """Whether there are all plugins that are asked for, without making them. Raises ConfigError."""
-    available = registry.available()
     for profile in config["profiles"]:
-        for name in _needed(profile["plugins"]):
-            if name not in available:
+        names = _needed(profile["plugins"])
+        found = registry.find(names)
+        for name in names:
+            if name not in found:
                 raise _refused(profile, f'plugin "{name}" does not exist')
 
 
 def make_profile(config: Config, handle: Handle) -> Profile:
     """Raises ConfigError."""
-    available = registry.available()
     args = {each["name"]: each.get("args") or {} for each in config["pluginConfig"]}
     plugins = config["plugins"]
     try:
         made = {
-            name: registry.make(name, available[name], args.get(name, {}), handle)
-            for name in _needed(plugins)
-            if name in available
+            name: registry.make(name, factory, args.get(name, {}), handle)
+            for name, factory in registry.find(_needed(plugins)).items()
         }
         points = {point: _at(point, plugins, made) for point in interface.POINTS}
         _check(config, points)

@@ -21,6 +21,7 @@ from pyk8s.scheduler import placement, queue
 from pyk8s.scheduler.binding import BindingCycle
 from pyk8s.scheduler.evaluation import Evaluation, Evaluations
 from pyk8s.scheduler.framework import interface, podinfo
+from pyk8s.scheduler.framework.events import NODE_NOTED
 from pyk8s.scheduler.framework.nodetable import NodeTable
 from pyk8s.scheduler.framework.podinfo import PodInfo
 from pyk8s.scheduler.framework.profile import Profile
@@ -100,6 +101,7 @@ class Scheduler:
         self._waiting = handle.waiting
         self._profiles = make_profiles(handle)
         profiles = [*self._profiles.values()]
+        self._has_foreign = any(each.foreign for each in profiles)
         # There is one queue: of every profile the sort is the same.
         (sort,) = profiles[0].having(interface.QueueSortPlugin)
         self.queue = queue.Queue(relevant(profiles), sort.sort_key, self._gate, backoff)
@@ -227,8 +229,11 @@ class Scheduler:
     def _node_updated(self, before: Object, node: Object) -> None:
         if _judged(before) != _judged(node):
             self._node_changed(node, queue.NODE_UPDATED)
-        else:
-            self.nodes.refresh_node(node)
+            return
+        row = self.nodes.refresh_node(node)
+        if self._has_foreign and _noted(before) != _noted(node):
+            self.nodes.touch(row)
+            self.queue.event(NODE_NOTED)
 
     def _node_changed(self, node: Object, event: str) -> None:
         self.nodes.set_node(node)
@@ -446,3 +451,10 @@ def _judged(node: Object) -> tuple[object, ...]:
         spec.get("unschedulable"),
         status.get("allocatable"),
     )
+
+
+def _noted(node: Object) -> tuple[object, ...]:
+    """What else plugins of others may look at; heartbeats are not of it either."""
+    status = node.get("status") or {}
+    conditions = [(each["type"], each["status"]) for each in status.get("conditions") or ()]
+    return (meta.annotations(node), conditions, status.get("capacity"), node.get("spec"))

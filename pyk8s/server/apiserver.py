@@ -92,6 +92,11 @@ class APIServer:
         self._service_upkeep: ServiceUpkeep | None = None
         self._identity: identity.IdentityLease | None = None
         self._presence: Presence | None = None
+        resources = scheme.builtin().resources
+        self._published = aggregator.Published(
+            discovery=discovery.Discovery(resources, f"{socket.gethostname()}:6443"),
+            openapi=openapi.OpenAPI(resources),
+        )
         self._aggregator: Aggregator | None = None
         self._trust: ClusterAuthenticationTrust | None = None
         self._server: serving.Server | None = None
@@ -262,6 +267,7 @@ class APIServer:
         return Aggregator(
             stores,
             dispatcher,
+            self._published,
             lambda: scheme.builtin().group_versions,
             aggregator.Options(
                 to_endpoints=options.enable_aggregator_routing,
@@ -293,9 +299,7 @@ class APIServer:
         return f"{host}:{self._port}"
 
     def _paths(self) -> tuple[dict[str, Handler], dict[str, Handler]]:
-        resources = scheme.builtin().resources
-        documents = discovery.Discovery(resources, f"{socket.gethostname()}:6443")
-        published = openapi.OpenAPI(resources)
+        documents, published = self._published.discovery, self._published.openapi
         paths: dict[str, Handler] = {
             "/api": documents.handle,
             "/apis": documents.handle,

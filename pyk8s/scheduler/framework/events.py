@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 NODE_ADDED, NODE_UPDATED, NODE_DELETED = "NodeAdd", "NodeUpdate", "NodeDelete"
+# Of a node's annotations and conditions, which plugins of the tree do not look at.
+NODE_NOTED = "NodeNotesUpdate"
 POD_ADDED, POD_UPDATED = "AssignedPodAdd", "AssignedPodUpdate"
 POD_DELETED = "AssignedPodDelete"
 NAMESPACE_CHANGED = "NamespaceUpdate"
@@ -15,6 +17,7 @@ ALL = frozenset(
         NODE_ADDED,
         NODE_UPDATED,
         NODE_DELETED,
+        NODE_NOTED,
         POD_ADDED,
         POD_UPDATED,
         POD_DELETED,
