@@ -137,3 +137,36 @@ def test_projected_token(client: Client, namespace: str, kubectl: Kubectl) -> No
     name = _running(client, namespace, pod)
     told = kubectl("exec", name, "--", "cat", "/test-volume/token").stdout
     assert re.fullmatch(r"[\w=-]+\.[\w=-]+\.?[\w.+/=-]*", told, re.ASCII)
+
+
+def test_subject_review(client: Client, namespace: str) -> None:
+    """[sig-auth] SubjectReview should support SubjectReview API operations [Conformance]"""
+    accounts = client.resource("v1", "serviceaccounts", namespace)
+    uid = accounts.create({"metadata": {"name": "e2e"}})["metadata"]["uid"]
+    name = f"system:serviceaccount:{namespace}:e2e"
+    groups = [
+        "system:authenticated", "system:serviceaccounts", f"system:serviceaccounts:{namespace}",
+    ]  # fmt: skip
+    attributes = k8s.V1ResourceAttributes(
+        verb="list", resource="configmaps", namespace=namespace, version="v1"
+    )
+    spec = k8s.V1SubjectAccessReviewSpec(
+        user=name, groups=groups, uid=uid, resource_attributes=attributes
+    )
+    authorization = k8s.AuthorizationV1Api(client.api)
+    review = k8s.V1SubjectAccessReview(spec=spec)
+    allowed = authorization.create_subject_access_review(review).status.allowed
+
+    # An account's groups follow from its name.
+    acting = {"Impersonate-User": name, "Impersonate-Uid": uid}
+    path = f"/api/v1/namespaces/{namespace}/configmaps"
+    answer = client.request("GET", path, headers=acting)
+    assert answer.status in (200, 403)
+    assert (answer.status == 200) is allowed
+    if not allowed:
+        assert f'User "{name}" cannot list resource "configmaps"' in answer.json()["message"]
+
+    metadata = k8s.V1ObjectMeta(namespace=namespace)
+    local = k8s.V1LocalSubjectAccessReview(metadata=metadata, spec=spec)
+    found = authorization.create_namespaced_local_subject_access_review(namespace, local)
+    assert found.status.allowed is allowed
