@@ -111,7 +111,9 @@ def automounts(account: Object, spec: Object) -> bool:
 def mount_token(spec: Object) -> None:
     """Into every container that has nothing in that place. Changes the spec."""
     volumes = spec.get("volumes") or ()
-    own = next((v["name"] for v in volumes if v["name"].startswith(tokenvolume.NAME_PREFIX)), "")
+    # Validation comes later: what it wants need not be there yet.
+    named = (volume.get("name", "") for volume in volumes)
+    own = next((each for each in named if each.startswith(tokenvolume.NAME_PREFIX)), "")
     name = own or names.generate_name(tokenvolume.NAME_PREFIX)
     is_needed = False
     for kind in ("initContainers", "containers"):
@@ -171,11 +173,12 @@ def _container_faults(kind: str, containers: Any, account: Object) -> Iterator[s
     mountable = _names(account, "secrets")
     end = _not_referenced(account)
     for container in containers:
-        who = f"{kind} {container['name']}"
+        who = f"{kind} {container.get('name', '')}"
         for variable in container.get("env") or ():
             chosen = (variable.get("valueFrom") or {}).get("secretKeyRef")
             if chosen is not None and (name := chosen.get("name", "")) not in mountable:
-                what = f'envVar {variable["name"]} referencing secret.secretName="{name}"'
+                shown = variable.get("name", "")
+                what = f'envVar {shown} referencing secret.secretName="{name}"'
                 yield f"{who} with {what} is not allowed because {end}"
         for source in container.get("envFrom") or ():
             chosen = source.get("secretRef")

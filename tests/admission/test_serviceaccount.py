@@ -99,6 +99,13 @@ def test_what_an_account_says(whole, core):
     )
 
 
+def test_what_is_wrong_is_left_to_validation(whole, core):
+    """A volume without a name is no reason to fail earlier."""
+    answer = whole("POST", f"{core}/pods", made("a", volumes=[{"emptyDir": {}}]))
+    assert answer.status == 422
+    assert "spec.volumes[0].name: Required value" in answer.json()["message"]
+
+
 def test_a_mirror_pod_is_left_as_it_is(whole, core):
     """It gets no account, and may name none."""
     obj = made("a")
