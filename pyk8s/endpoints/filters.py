@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every request passes on its way to a handler, each filter a wrapper of the next.
 
-    hang-up -> recover -> authenticate -> authorize -> limit -> deadline -> handler
+    hang-up -> recover -> authenticate -> impersonate -> authorize -> limit -> deadline -> handler
 
 `chain` composes them, in that order and in one place. Mirrors apiserver's
 `server/config.go` DefaultBuildHandlerChain and `server/filters`.
@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pyk8s.apimachinery import errors, meta
-from pyk8s.auth import authenticator, authorizer
+from pyk8s.auth import authenticator, authorizer, impersonation
 from pyk8s.endpoints import response
 from pyk8s.endpoints.endpoint import Handler
 from pyk8s.endpoints.request import (
@@ -59,6 +59,7 @@ def chain(
     handler = Deadline(request_timeout_seconds).filter(handler)
     handler = limit.filter(handler)
     handler = with_authorization(handler, authorize)
+    handler = with_impersonation(handler, authorize)
     handler = with_authentication(handler, authenticate)
     handler = with_recovery(handler)
     handler = with_hangup(handler)
@@ -141,6 +142,19 @@ def with_authentication(handler: Handler, authenticate: authenticator.Authentica
         await handler(request)
 
     return authenticated
+
+
+def with_impersonation(handler: Handler, authorize: authorizer.Authorizer) -> Handler:
+    """Who may act as somebody else, and says so in headers, does."""
+
+    async def acting(request: Request) -> None:
+        headers = request.scope["headers"]
+        if any(name.startswith(impersonation.PREFIX) for name, _ in headers):
+            found = await impersonation.impersonated(request.user, headers, authorize)
+            request.user = found or request.user
+        await handler(request)
+
+    return acting
 
 
 def with_authorization(handler: Handler, authorize: authorizer.Authorizer) -> Handler:
