@@ -288,7 +288,11 @@ class APIServer:
             options.kubelet_client_key,
         )
         return Connections(
-            locations=locations.Locations(stores, options.kubelet_preferred_address_types),
+            locations=locations.Locations(
+                stores,
+                options.kubelet_preferred_address_types,
+                is_local=ipaddress.ip_address(options.bind_address).is_loopback,
+            ),
             relay=relay.Relay(kubelet_tls=kubelet_tls),
             authorize=self._authorization,
             chain=stores["pods"].admission,
