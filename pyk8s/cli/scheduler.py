@@ -28,9 +28,10 @@ def parse(arguments: Sequence[str]) -> SchedulerOptions:
 def _options(parsed: argparse.Namespace) -> SchedulerOptions:
     from pyk8s.scheduler.server import SchedulerOptions
 
-    values: dict[str, Any] = {}
+    given = dict(vars(parsed))
+    values: dict[str, Any] = {"serving": client_component.take_secure_serving(given)}
     election = {}
-    for name, value in vars(parsed).items():
+    for name, value in given.items():
         if name in _ELECTION_FIELDS:
             if value is not None:
                 election[_ELECTION_FIELDS[name]] = value
@@ -71,6 +72,7 @@ def _parser() -> flags.Parser:
         help="requests a second (default: no limit); not heard beside --config",
     )
     client_component.add_burst(parser)
+    client_component.add_secure_serving(parser, 10259)
     client_component.add_verbosity(parser)
     # What was not given is no answer: the configuration may have one.
     parser.set_defaults(leader_elect=None, kube_api_burst=None)

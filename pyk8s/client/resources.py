@@ -36,6 +36,8 @@ STATEFUL_SETS = _apps("statefulsets")
 
 HORIZONTAL_POD_AUTOSCALERS = GroupVersionResource("autoscaling", "v2", "horizontalpodautoscalers")
 
+EVENTS_V1 = GroupVersionResource("events.k8s.io", "v1", "events")
+
 CRON_JOBS = GroupVersionResource("batch", "v1", "cronjobs")
 JOBS = GroupVersionResource("batch", "v1", "jobs")
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 from cluster import ControlPlane, Http, wait_until
+from test_extender import Service
 
 Object = dict[str, Any]
 
@@ -77,6 +79,36 @@ def cool(plane: ControlPlane, tmp_path: Path) -> Iterator[None]:
     assert process.wait(30) == 0
 
 
+@pytest.fixture
+def extended(plane: ControlPlane, tmp_path: Path) -> Iterator[Service]:
+    """A third scheduler, which asks an extender."""
+    service = Service()
+    extender = {
+        "urlPrefix": service.url,
+        "filterVerb": "filter",
+        "prioritizeVerb": "prioritize",
+        "weight": 100,
+        "nodeCacheCapable": True,
+    }
+    config = {
+        "apiVersion": "kubescheduler.config.k8s.io/v1",
+        "kind": "KubeSchedulerConfiguration",
+        "leaderElection": {"leaderElect": False},
+        "podMaxBackoffSeconds": 1,
+        "profiles": [{"schedulerName": "extended"}],
+        "extenders": [extender],
+    }
+    file = tmp_path / "extended.yaml"
+    file.write_text(json.dumps(config))
+    environment = {**os.environ, "KUBECONFIG": str(plane.kubeconfig)}
+    command = [sys.executable, "-m", "pyk8s", "scheduler", f"--config={file}"]
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    yield service
+    process.terminate()
+    assert process.wait(30) == 0
+    service.stop()
+
+
 def pod(name: str, scheduler: str, cpu: str = "100m") -> Object:
     container = {"name": "c", "image": "i", "resources": {"requests": {"cpu": cpu}}}
     spec = {"schedulerName": scheduler, "containers": [container]}
@@ -129,3 +161,22 @@ def test_plugin_of_another_package(http: Http, cool: None) -> None:
     heat(nodes[2], 10)
     http.create(PODS, pod("cooler", "cool-scheduler"))
     wait_until(lambda: node_of(http, "cooler") == nodes[2], "the pod is on the cooler node")
+
+
+def test_extender(http: Http, extended: Service) -> None:
+    """An extender keeps pods from nodes, says why, and outweighs what plugins prefer; while it
+    fails, nothing is scheduled."""
+    extended.answers["filter"] = {"NodeNames": [], "FailedNodes": dict.fromkeys(ALL, "not ripe")}
+    extended.answers["prioritize"] = [{"Host": ALL[1], "Score": 10}]
+    http.create(PODS, pod("unripe", "extended"))
+    said = "0/3 nodes are available: 3 not ripe."
+    wait_until(lambda: unscheduled_because(http, "unripe").startswith(said), "the reason")
+    extended.answers["filter"] = 503
+    http.create(PODS, pod("failed", "extended"))
+    wait_until(lambda: "code 503" in unscheduled_because(http, "failed"), "the error")
+    assert node_of(http, "failed") == ""
+    extended.answers["filter"] = {"NodeNames": ALL[:2]}
+    wait_until(lambda: node_of(http, "failed") == ALL[1], "the node that the extender prefers")
+
+
+ALL = [f"node-{number}" for number in range(3)]

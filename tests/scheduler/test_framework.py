@@ -16,7 +16,7 @@ from pyk8s.scheduler.binding import BindingCycle
 from pyk8s.scheduler.config import loading
 from pyk8s.scheduler.config.decoding import ConfigError
 from pyk8s.scheduler.evaluation import Evaluation, Evaluations
-from pyk8s.scheduler.framework import events, podinfo
+from pyk8s.scheduler.framework import clusterevents, podinfo
 from pyk8s.scheduler.framework.nodetable import NodeTable
 from pyk8s.scheduler.framework.podinfo import PodInfo
 from pyk8s.scheduler.framework.profile import Profile
@@ -31,7 +31,8 @@ from pyk8s.scheduler.framework.status import (
 )
 from pyk8s.scheduler.framework.waiting import WaitingPods
 from pyk8s.scheduler.handle import Handle, handle_of
-from pyk8s.scheduler.profiles import make_profile, make_profiles, relevant
+from pyk8s.scheduler.metrics import SchedulerMetrics
+from pyk8s.scheduler.profiles import make_profile, make_profiles
 
 Object = dict[str, Any]
 Install = Callable[..., None]
@@ -90,6 +91,10 @@ def made(plugins: Object, *nodes: Object, **more: Any) -> tuple[Profile, NodeTab
 
 def multi(*names: str, **more: Any) -> Object:
     return {"multiPoint": {"enabled": [{"name": name} for name in names]}, **more}
+
+
+def _ignore(uid: str) -> None:
+    """Nobody wants to know that a pod is permitted."""
 
 
 class Recording:
@@ -158,9 +163,9 @@ async def test_order_of_extension_points(install: Install) -> None:
         plugin.pre_enqueue(info)
     evaluation = Evaluations(table).of(profile, info)
     assert table.names[evaluation.best()] == "a"
-    cycle = BindingCycle(profile, handle.waiting)
+    cycle = BindingCycle(profile, handle.waiting, SchedulerMetrics())
     assert cycle.reserve(evaluation.state, info, "a").is_success
-    assert (await cycle.run(evaluation.state, info, "a")).is_success
+    assert (await cycle.run(evaluation.state, info, "a", _ignore)).is_success
     expected = "PreEnqueue PreFilter Filter PreScore Score NormalizeScore Reserve Permit PreBind"
     by_plugin = [f"{point} {name}" for point in expected.split() for name in "AB"]
     assert calls == [*by_plugin, "Bind A", "Bind B", "PostBind A", "PostBind B"]
@@ -194,11 +199,11 @@ async def test_unreserve_in_reverse(install: Install, fails: str, undone: list[s
     # Nobody binds before those two.
     plugins = multi("A", "B", bind={"disabled": [{"name": "DefaultBinder"}]})
     profile, _, handle = made(plugins, node("a"))
-    cycle = BindingCycle(profile, handle.waiting)
+    cycle = BindingCycle(profile, handle.waiting, SchedulerMetrics())
     status = cycle.reserve({}, pod(), "a")
     if fails in ("pre_bind", "bind"):
         assert status.is_success
-        status = await cycle.run({}, pod(), "a")
+        status = await cycle.run({}, pod(), "a", _ignore)
     assert [call for call in calls if call.startswith("Unreserve")] == undone
     point = {"pre_bind": "PreBind"}.get(fails, fails.capitalize())
     assert (status.code, status.message) == (Code.ERROR, f'running {point} plugin "B": no luck')
@@ -224,9 +229,9 @@ async def held(install: Install) -> tuple[WaitingPods, asyncio.Task[Status]]:
     )
     off = {"disabled": [{"name": "DefaultBinder"}], "enabled": [{"name": "Binder"}]}
     profile, _, handle = made(multi("A", "B", bind=off), node("a"))
-    cycle = BindingCycle(profile, handle.waiting)
+    cycle = BindingCycle(profile, handle.waiting, SchedulerMetrics())
     assert cycle.reserve({}, pod(), "a").is_success
-    task = asyncio.create_task(cycle.run({}, pod(), "a"))
+    task = asyncio.create_task(cycle.run({}, pod(), "a", _ignore))
     await asyncio.sleep(0)
     return handle.waiting, task
 
@@ -285,8 +290,8 @@ class Gate:
     def pre_enqueue(self, pod: PodInfo) -> Status:
         return SUCCESS if pod.uid in self._let_in else unresolvable("not yet")
 
-    def events_to_register(self) -> list[str]:
-        return [events.NODE_ADDED]
+    def events_to_register(self) -> list[clusterevents.ClusterEvent]:
+        return [clusterevents.NODE_ADD]
 
 
 @pytest.mark.looptime
@@ -296,20 +301,39 @@ async def test_gate_of_others(install: Install) -> None:
     install(Gate=lambda *_: Gate(let_in))
     profile, _, _ = made(multi("Gate"))
 
-    def gate(info: PodInfo) -> Status:
-        for plugin in profile.at("preEnqueue"):
-            if not (status := plugin.pre_enqueue(info)).is_success:
-                return Status(status.code, status.reasons, plugin.name)
-        return SUCCESS
+    def gate(info: PodInfo) -> str:
+        plugins = profile.at("preEnqueue")
+        return next((each.name for each in plugins if not each.pre_enqueue(info).is_success), "")
 
-    waiting = queue.Queue(relevant([profile]), gate=gate)
+    hints = {"": clusterevents.hints_of(profile.plugins)}
+    waiting = queue.Queue(queue.QueueOptions(hints=hints, gate=gate))
     waiting.add(pod())
     assert waiting.depths() == {"active": 0, "backoff": 0, "unschedulable": 0, "gated": 1}
     let_in.add("p")
-    waiting.event(events.POD_DELETED)
+    waiting.event(clusterevents.ASSIGNED_POD_DELETE)
     assert waiting.depths()["gated"] == 1
-    waiting.event(events.NODE_ADDED)
+    waiting.event(clusterevents.NODE_ADD)
     assert waiting.depths() == {"active": 1, "backoff": 0, "unschedulable": 0, "gated": 0}
+    assert (await waiting.pop()).info.uid == "p"
+
+
+@pytest.mark.looptime
+async def test_gate_before_every_try(install: Install) -> None:
+    """A pod that PreEnqueue let in once is asked about again before it is queued again."""
+    let_in = {"p"}
+    install(Gate=lambda *_: Gate(let_in))
+    profile, _, _ = made(multi("Gate"))
+    (plugin,) = (each for each in profile.at("preEnqueue") if each.name == "Gate")
+
+    def gate(info: PodInfo) -> str:
+        return "" if plugin.pre_enqueue(info).is_success else "Gate"
+
+    waiting = queue.Queue(queue.QueueOptions(gate=gate))
+    waiting.add(pod())
+    queued = await waiting.pop()
+    let_in.clear()
+    waiting.add_after_error(queued)
+    assert waiting.depths() == {"active": 0, "backoff": 0, "unschedulable": 0, "gated": 1}
 
 
 class ByAnnotation:

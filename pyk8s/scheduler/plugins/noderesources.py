@@ -18,6 +18,7 @@ from pyk8s.scheduler.framework.interface import MAX_NODE_SCORE, CycleState
 from pyk8s.scheduler.framework.nodetable import CPU, MEMORY, Ints, NodeTable, Rows
 from pyk8s.scheduler.framework.podinfo import PodInfo
 from pyk8s.scheduler.framework.status import SKIP, SUCCESS, Status, unschedulable
+from pyk8s.scheduler.plugins import hints
 
 _TOO_MANY_PODS = 1
 _FULL = 100
@@ -112,6 +113,9 @@ class Fit:
         self._scorer = self._args.scorer()
         # A strategy by shape leaves out what scores nothing, and rounds.
         self._is_ratio = bool(self._args.shape)
+
+    def events_to_register(self) -> hints.Registered:
+        return hints.node_resources_fit(self._args.ignores)
 
     def pre_filter(self, state: CycleState, pod: PodInfo, nodes: NodeTable) -> Status:
         state[self.name] = [

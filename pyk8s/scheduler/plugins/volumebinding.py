@@ -25,6 +25,7 @@ from pyk8s.scheduler.framework.interface import FITS, CycleState
 from pyk8s.scheduler.framework.nodetable import Ints, NodeTable, Rows
 from pyk8s.scheduler.framework.podinfo import PodInfo
 from pyk8s.scheduler.framework.status import SKIP, SUCCESS, Code, Status, unresolvable
+from pyk8s.scheduler.plugins import hints
 from pyk8s.scheduler.storage import Storage
 
 BIND_CONFLICT = "node(s) didn't find available persistent volumes to bind"
@@ -208,6 +209,9 @@ def _is_reachable(capacity: Object, node: Object) -> bool:
 
 class VolumeBinding:
     name = "VolumeBinding"
+
+    def events_to_register(self) -> hints.Registered:
+        return hints.VOLUME_BINDING
 
     def __init__(
         self, storage: Storage, nodes: NodeTable, seconds_max: float = BIND_SECONDS_MAX

@@ -55,7 +55,7 @@ def filter_taints(cluster: Cluster, pod: Object, node: Object) -> str:
     )
     if found is None:
         return ""
-    return f"node(s) had untolerated taint {{{found['key']}: {found.get('value', '')}}}"
+    return "node(s) had untolerated taint(s)"
 
 
 def score_taints(cluster: Cluster, pod: Object, feasible: list[Object]) -> Scores:
