@@ -60,6 +60,8 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
 @pytest.fixture(scope="module")
 def http(plane: ControlPlane) -> Iterator[Http]:
     connection = Http(plane.access)
+    account = "/api/v1/namespaces/default/serviceaccounts/default"
+    wait_until(lambda: connection.get(account).status == 200, "the account that pods run as")
     yield connection
     connection.close()
 
