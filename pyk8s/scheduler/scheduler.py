@@ -387,7 +387,11 @@ class Scheduler:
         namespace, name = queued.info.key
         note = f"Successfully assigned {namespace}/{name} to {node}"
         telling = eventsv1.Telling(
-            type=eventsv1.NORMAL, reason="Scheduled", action="Binding", note=note
+            type=eventsv1.NORMAL,
+            reason="Scheduled",
+            action="Binding",
+            note=note,
+            controller=self._profile_of(queued.info).name,
         )
         self._recorder.event(_whole(queued.info.pod), telling)
 
@@ -421,6 +425,7 @@ class Scheduler:
             reason="FailedScheduling",
             action="Scheduling",
             note=outcome.message,
+            controller=pod["spec"]["schedulerName"],
         )
         try:
             self._recorder.event(_whole(pod), telling)
