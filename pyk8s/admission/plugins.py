@@ -15,6 +15,7 @@ from pyk8s.admission.certificates import (
     CertificateApproval,
     CertificateSigning,
     CertificateSubjectRestriction,
+    ClusterTrustBundleAttest,
 )
 from pyk8s.admission.defaultclass import (
     INGRESS_CLASSES,
@@ -72,6 +73,7 @@ _ORDERED: dict[str, _Make] = {
     "RuntimeClass": lambda given: RuntimeClass(given.objects_of(RUNTIME_CLASSES)),
     "CertificateApproval": lambda given: CertificateApproval(given.authorizer),
     "CertificateSigning": lambda given: CertificateSigning(given.authorizer),
+    "ClusterTrustBundleAttest": lambda given: ClusterTrustBundleAttest(given.authorizer),
     "CertificateSubjectRestriction": lambda given: CertificateSubjectRestriction(),
     "DefaultIngressClass": lambda given: DefaultIngressClass(given.objects_of(INGRESS_CLASSES)),
     # The last, so that nothing is charged that another refuses.

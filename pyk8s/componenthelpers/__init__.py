@@ -8,6 +8,7 @@
     podsecrets     which Secrets a pod names
     quota          what an object takes of a ResourceQuota, and which quotas it is counted by
     tokensigning   how ServiceAccount tokens are signed, and what those in Secrets say
+    tokenvolume    the volume by which a pod finds its token
     volumes        which PersistentVolume goes with which claim, and a pod's claims
 
 Mirrors `k8s.io/component-helpers` and what kubelet and scheduler share beside it. Here belongs a

@@ -112,10 +112,12 @@ class MetricsServer:
         if request.query.get("watch") in ("1", "true"):
             raise errors.method_not_supported(served.unknown, "watch")
         match = questions.selectors_of(request.query, served).match
-        samples, now = await self.sampler.fresh(), self.now()
         measure = _MEASURES[served.resource]
         chosen = sorted(filter(match, self._sources(request)), key=meta.namespaced_name)
-        found = [item for each in chosen if (item := measure(each, samples, now)) is not None]
+        found = []
+        if chosen:
+            samples, now = await self.sampler.fresh(), self.now()
+            found = [item for each in chosen if (item := measure(each, samples, now)) is not None]
         if form.kind:
             return _table(request, found, form)
         return _json(api.list_of(served, found))
@@ -123,10 +125,10 @@ class MetricsServer:
     async def _get(self, request: web.Request) -> web.Response:
         served, name = api.SERVED[request.match_info["resource"]], request.match_info["name"]
         form = questions.form_of(request.headers.get("Accept", ""), wanted="Table")
-        samples = await self.sampler.fresh()
         source = next((o for o in self._sources(request) if meta.name(o) == name), None)
         if source is None:
             raise errors.not_found(served.source, name)
+        samples = await self.sampler.fresh()
         found = _MEASURES[served.resource](source, samples, self.now())
         if found is None:
             namespace = meta.namespace(source)

@@ -72,7 +72,9 @@ async def _run(
         gauge = stats.Gauge(kubelet.run_of)
         kubelet.informer.add_event_handler(
             informer.Handler(
-                on_update=lambda before, after: gauge.note_change(before, after, time.time())
+                on_update=lambda before, after: gauge.note_change(
+                    before, after, round(time.time(), 3)
+                )
             )
         )
         node_server = server.NodeServer(

@@ -228,7 +228,9 @@ class APIServer:
         dispatcher = self._dispatcher(stores, authenticating)
         self._aggregator = self._make_aggregator(stores, dispatcher)
         limit = filters.InFlightLimit(
-            options.max_requests_inflight, options.max_mutating_requests_inflight
+            options.max_requests_inflight,
+            options.max_mutating_requests_inflight,
+            dispatcher.is_delegated,
         )
         return filters.chain(
             dispatcher.handle,
@@ -286,7 +288,11 @@ class APIServer:
             options.kubelet_client_key,
         )
         return Connections(
-            locations=locations.Locations(stores, options.kubelet_preferred_address_types),
+            locations=locations.Locations(
+                stores,
+                options.kubelet_preferred_address_types,
+                is_local=ipaddress.ip_address(options.bind_address).is_loopback,
+            ),
             relay=relay.Relay(kubelet_tls=kubelet_tls),
             authorize=self._authorization,
             chain=stores["pods"].admission,

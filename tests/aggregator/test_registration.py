@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from cluster import ControlPlane, Http, Kubectl, wait_until
-from registering import API_SERVICES, TRUST, condition
+from cluster import Http, Kubectl
+from registering import API_SERVICES, condition
 
 from pyk8s.aggregator import registration
 from pyk8s.apimachinery.gvk import GroupVersion
@@ -56,44 +56,3 @@ def test_order_of_the_table() -> None:
     assert list(scheme.PRIORITIES) == groups
     priorities = [priority for priority, _ in scheme.PRIORITIES.values()]
     assert priorities == sorted(priorities, reverse=True)
-
-
-def test_deleted_and_changed(tmp_path) -> None:
-    """A server that starts brings back what was deleted or changed, and removes what an earlier
-    one registered and it does not serve; what nobody manages stays."""
-    plane = ControlPlane("--components=apiserver", f"--data-dir={tmp_path}", "--secure-port=0")
-    http = Http(plane.access)
-    try:
-        http("DELETE", f"{API_SERVICES}/v1.batch")
-        wait_until(
-            lambda: "batch" not in [g["name"] for g in http("GET", "/apis").json()["groups"]],
-            "legacy discovery lists it no longer",
-        )
-        assert http("GET", "/apis/batch/v1/jobs").status == 200
-        assert http("GET", "/apis/batch").json()["name"] == "batch"
-        http.patch(f"{API_SERVICES}/v1.apps", {"spec": {"versionPriority": 99}})
-        label = {registration.MANAGED_LABEL: "onstart"}
-        for group, labels in (("former.example.com", label), ("own.example.com", {})):
-            spec = {
-                "group": group,
-                "version": "v1",
-                "groupPriorityMinimum": 1,
-                "versionPriority": 1,
-            }
-            metadata = {"name": f"v1.{group}", "labels": labels}
-            http.create(API_SERVICES, {"metadata": metadata, "spec": spec})
-        plane.restart_server()
-        http.close()
-        http = Http(plane.access)
-        wait_until(
-            lambda: http("GET", f"{API_SERVICES}/v1.former.example.com").status == 404,
-            "the former one is gone",
-        )
-        assert http("GET", f"{API_SERVICES}/v1.batch").status == 200
-        apps = http("GET", f"{API_SERVICES}/v1.apps").json()
-        assert apps["spec"]["versionPriority"] == 15
-        assert http("GET", f"{API_SERVICES}/v1.own.example.com").status == 200
-        assert http("GET", TRUST).status == 200
-    finally:
-        http.close()
-        plane.stop()

@@ -224,6 +224,13 @@ def test_controller_manager_mistakes(
          "pyk8s controller-manager --help"),
         ([f"--kubeconfig={missing}"], f"cannot read {missing}: No such file or directory"),
         (["--allocate-node-cidrs"], "--allocate-node-cidrs needs --cluster-cidr"),
+        ([f"--root-ca-file={missing}"], f"cannot read {missing}: No such file or directory"),
+        ([f"--service-account-private-key-file={missing}"],
+         f"cannot read {missing}: No such file or directory"),
+        ([f"--cluster-signing-cert-file={missing}"], "--cluster-signing-cert-file and "
+         "--cluster-signing-key-file go together, as do those of each signer"),
+        ([f"--cluster-signing-cert-file={missing}", f"--cluster-signing-key-file={missing}"],
+         f"cannot read {missing}: No such file or directory"),
     ):  # fmt: skip
         assert controller_manager.main(arguments) == 1
         assert capsys.readouterr().err == f"pyk8s controller-manager: {message}\n"
