@@ -3,8 +3,7 @@
 
 Made, or brought back to what they should say, once when the server starts; what becomes of them
 later is left to who has the rights, as upstream leaves it. Mirrors kube-aggregator's
-`pkg/controllers/autoregister`, priorities are those of `pkg/controlplane/apiserver/aggregator.go`
-and `cmd/kube-apiserver/app/aggregator.go`.
+`pkg/controllers/autoregister`.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from collections.abc import Callable, Iterable
 
 from pyk8s.apimachinery import errors
 from pyk8s.apimachinery.gvk import GroupVersion, Object
+from pyk8s.apis import scheme
 from pyk8s.auth import user
 from pyk8s.registry.context import RequestContext
 from pyk8s.registry.deletion import DeleteOptions
@@ -31,37 +31,11 @@ _AGAIN_SECONDS = 1.0
 
 _API_SERVER = user.UserInfo("system:apiserver", groups=(user.SYSTEM_MASTERS,))
 
-# groupPriorityMinimum and, by version, versionPriority. The aggregator's own group has none: it
-# comes first, whatever others say.
-PRIORITIES: dict[str, tuple[int, dict[str, int]]] = {
-    "": (18000, {"v1": 1}),
-    "apps": (17800, {"v1": 15}),
-    "events.k8s.io": (17750, {"v1": 15}),
-    "authentication.k8s.io": (17700, {"v1": 15}),
-    "authorization.k8s.io": (17600, {"v1": 15}),
-    "autoscaling": (17500, {"v1": 15, "v2": 30}),
-    "batch": (17400, {"v1": 15}),
-    "certificates.k8s.io": (17300, {"v1": 15}),
-    "networking.k8s.io": (17200, {"v1": 15}),
-    "policy": (17100, {"v1": 15}),
-    "rbac.authorization.k8s.io": (17000, {"v1": 15}),
-    "storage.k8s.io": (16800, {"v1": 15}),
-    "apiextensions.k8s.io": (16700, {"v1": 15}),
-    "admissionregistration.k8s.io": (16700, {"v1": 15}),
-    "scheduling.k8s.io": (16600, {"v1": 15}),
-    "coordination.k8s.io": (16500, {"v1": 15}),
-    "node.k8s.io": (16300, {"v1": 15}),
-    "discovery.k8s.io": (16200, {"v1": 15}),
-    "resource.k8s.io": (16200, {"v1": 20}),
-    "flowcontrol.apiserver.k8s.io": (16100, {"v1": 21}),
-    "storagemigration.k8s.io": (15800, {"v1": 15}),
-}
-
 
 def desired(group_version: GroupVersion) -> Object | None:
     """The APIService of a local group version; None for one that has no place in the order."""
     group, version = group_version
-    group_priority, versions = PRIORITIES.get(group, (0, {}))
+    group_priority, versions = scheme.PRIORITIES.get(group, (0, {}))
     if version not in versions:
         return None
     return {

@@ -13,7 +13,9 @@ from collections.abc import Callable
 from pyk8s.aggregator.apiservice import APIService
 from pyk8s.auth import requestheader
 from pyk8s.auth.user import UserInfo
-from pyk8s.endpoints.relay import Header, Peer, Relay
+from pyk8s.endpoints.forwarding import Header
+from pyk8s.endpoints.lines import IdleLines
+from pyk8s.endpoints.relay import Peer, Relay
 
 # What is in this server's name, not in a client's.
 AGGREGATOR = UserInfo("system:kube-aggregator")
@@ -59,7 +61,8 @@ class Transports:
             context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
         else:
             context.load_default_certs()
-        return Relay(peer=Peer(tls=context, server_name=service.service.server_name))
+        peer = Peer(tls=context, server_name=service.service.server_name)
+        return Relay(peer=peer, idle=IdleLines())
 
     def trusting(self, service: APIService) -> Relay:
         """For what gives nothing away: believes whoever answers."""

@@ -161,32 +161,35 @@ def version_order(version: str) -> tuple[int, int, int, str]:
 _VERSION = re.compile(r"^v(?P<major>[1-9]\d*)(?:(?P<stability>alpha|beta)(?P<minor>[1-9]\d*))?$")
 _STABILITIES = ("", "beta", "alpha")
 
-# By groupPriorityMinimum of the APIServices that kube-apiserver registers for itself
-# (pkg/controlplane/apiserver/aggregator.go); the legacy group is listed apart, under /api.
-_GROUPS = (
-    "",
-    "apiregistration.k8s.io",
-    "apps",
-    "events.k8s.io",
-    "authentication.k8s.io",
-    "authorization.k8s.io",
-    "autoscaling",
-    "batch",
-    "certificates.k8s.io",
-    "networking.k8s.io",
-    "policy",
-    "rbac.authorization.k8s.io",
-    "storage.k8s.io",
-    "admissionregistration.k8s.io",
-    "apiextensions.k8s.io",
-    "scheduling.k8s.io",
-    "coordination.k8s.io",
-    "node.k8s.io",
-    "discovery.k8s.io",
-    "resource.k8s.io",
-    "flowcontrol.apiserver.k8s.io",
-    "storagemigration.k8s.io",
-)
+# groupPriorityMinimum and, by version, versionPriority of the APIServices that kube-apiserver
+# registers for itself (pkg/controlplane/apiserver/aggregator.go and
+# cmd/kube-apiserver/app/aggregator.go). The group of APIServices itself has none.
+PRIORITIES: dict[str, tuple[int, dict[str, int]]] = {
+    "": (18000, {"v1": 1}),
+    "apps": (17800, {"v1": 15}),
+    "events.k8s.io": (17750, {"v1": 15}),
+    "authentication.k8s.io": (17700, {"v1": 15}),
+    "authorization.k8s.io": (17600, {"v1": 15}),
+    "autoscaling": (17500, {"v1": 15, "v2": 30}),
+    "batch": (17400, {"v1": 15}),
+    "certificates.k8s.io": (17300, {"v1": 15}),
+    "networking.k8s.io": (17200, {"v1": 15}),
+    "policy": (17100, {"v1": 15}),
+    "rbac.authorization.k8s.io": (17000, {"v1": 15}),
+    "storage.k8s.io": (16800, {"v1": 15}),
+    "admissionregistration.k8s.io": (16700, {"v1": 15}),
+    "apiextensions.k8s.io": (16700, {"v1": 15}),
+    "scheduling.k8s.io": (16600, {"v1": 15}),
+    "coordination.k8s.io": (16500, {"v1": 15}),
+    "node.k8s.io": (16300, {"v1": 15}),
+    "discovery.k8s.io": (16200, {"v1": 15}),
+    "resource.k8s.io": (16200, {"v1": 20}),
+    "flowcontrol.apiserver.k8s.io": (16100, {"v1": 21}),
+    "storagemigration.k8s.io": (15800, {"v1": 15}),
+}
+
+# The legacy group is listed apart, under /api.
+_GROUPS = ("", "apiregistration.k8s.io", *(group for group in PRIORITIES if group))
 _GROUP_POSITIONS = {group: position for position, group in enumerate(_GROUPS)}
 
 _SHORT_NAMES: dict[tuple[str, str], tuple[str, ...]] = {

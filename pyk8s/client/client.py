@@ -8,7 +8,7 @@ the server refuses and rest.ServerUnreachable where no answer came.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
@@ -275,9 +275,13 @@ class Client:
             )
         )
 
-    async def get_path(self, where: str, accept: str = rest.JSON) -> Object:
-        """Whatever document stands at a path: discovery, /version."""
-        return await self._object(rest.Request(method="GET", path=where, accept=accept))
+    async def get_path(
+        self, where: str, accept: str = rest.JSON, query: Mapping[str, str] | None = None
+    ) -> Object:
+        """Whatever document stands at a path: discovery, /version, metrics."""
+        return await self._object(
+            rest.Request(method="GET", path=where, query=query or {}, accept=accept)
+        )
 
     async def _write(self, method: str, where: str, obj: Object) -> Object:
         return await self._object(

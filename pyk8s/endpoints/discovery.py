@@ -25,12 +25,22 @@ class Discovery:
 
     def __init__(self, resources: Sequence[Resource], server_address: str) -> None:
         self._resources = tuple(resources)
+        self._registered: tuple[discovery.Registered, ...] = ()
         self._server_address = server_address
         self._documents: dict[object, Object] = {}
         self._encoded: dict[object, tuple[bytes, str]] = {}
 
     def set_resources(self, resources: Sequence[Resource]) -> None:
         self._resources = tuple(resources)
+        self._forget()
+
+    def set_registered(self, registered: Sequence[discovery.Registered]) -> None:
+        """What APIServices say of group versions, of this server and of others."""
+        if self._registered != tuple(registered):
+            self._registered = tuple(registered)
+            self._forget()
+
+    def _forget(self) -> None:
         self._documents.clear()
         self._encoded.clear()
 
@@ -57,12 +67,18 @@ class Discovery:
             address = self._server_address
             await self._send(request, "api", lambda: discovery.api_versions(address))
         else:
-            await self._send(request, "apis", lambda: discovery.api_group_list(self._resources))
+            await self._send(
+                request,
+                "apis",
+                lambda: discovery.api_group_list(self._resources, self._registered),
+            )
 
     async def _aggregated(self, request: Request, version: str, *, legacy: bool) -> None:
         key = (_AGGREGATED_KIND, version, legacy)
         if key not in self._encoded:
-            document = discovery.aggregated(self._resources, legacy=legacy, version=version)
+            document = discovery.aggregated(
+                self._resources, legacy=legacy, version=version, registered=self._registered
+            )
             body = codec.encode_json(document)
             self._encoded[key] = body, discovery.etag(body)
         body, etag = self._encoded[key]
@@ -80,9 +96,12 @@ class Discovery:
         )
 
     async def _group(self, request: Request, group: str) -> None:
-        if not any(resource.group == group for resource in self._resources):
+        known = any(resource.group == group for resource in self._resources)
+        if not known and not any(each.group_version.group == group for each in self._registered):
             raise errors.page_not_found()
-        await self._send(request, group, lambda: discovery.api_group(group, self._resources))
+        await self._send(
+            request, group, lambda: discovery.api_group(group, self._resources, self._registered)
+        )
 
     async def _resource_list(self, request: Request, group_version: GroupVersion) -> None:
         if not any(resource.group_version == group_version for resource in self._resources):

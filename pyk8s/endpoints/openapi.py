@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeVar
 
 import pyk8s
 from pyk8s.apimachinery import codec, errors
-from pyk8s.apis import openapi_v2, openapi_v2_protobuf, openapi_v3
+from pyk8s.apimachinery.gvk import Object as Document
+from pyk8s.apis import openapi_v2, openapi_v2_merge, openapi_v2_protobuf, openapi_v3
 from pyk8s.apis.scheme import Resource
 from pyk8s.endpoints import negotiation, response
+from pyk8s.endpoints.endpoint import Handler
 from pyk8s.endpoints.request import Request
 
 _Built = TypeVar("_Built")
@@ -59,19 +62,53 @@ class _Swagger:
         return (self.json if media_type == negotiation.JSON else self.protobuf), self.etag
 
 
+class _Merged(_Swagger):
+    """The same with what other servers say of theirs."""
+
+    def __init__(self, own: _Swagger, others: Sequence[Document]) -> None:
+        self._own = own
+        self._others = tuple(others)
+
+    @functools.cached_property
+    def json(self) -> bytes:
+        own = codec.decode_json(self._own.json)
+        return codec.encode_json(openapi_v2_merge.merge(own, self._others))
+
+
+@dataclass(frozen=True, slots=True)
+class Delegated:
+    """A v3 document of another server: its entry in the index, and who answers for it."""
+
+    entry: Document
+    handler: Handler
+
+
 class OpenAPI:
-    """Serves the documents of a set of resources that may change while it runs."""
+    """Serves the documents of a set of resources that may change while it runs, and those of
+    other servers."""
 
     def __init__(self, resources: Sequence[Resource]) -> None:
-        self._swagger = _Swagger(resources)
+        self._own = _Swagger(resources)
+        self._swagger = self._own
+        self._others: tuple[Document, ...] = ()
+        self._delegated: dict[str, Delegated] = {}
         self._publisher = openapi_v3.Publisher(resources, version=pyk8s.KUBERNETES_VERSION)
         self._building = asyncio.Lock()
 
     def set_resources(self, resources: Sequence[Resource]) -> None:
-        self._swagger = _Swagger(resources)
+        self._own = _Swagger(resources)
+        self._swagger = _Merged(self._own, self._others) if self._others else self._own
         self._publisher = openapi_v3.Publisher(
             resources, version=pyk8s.KUBERNETES_VERSION, before=self._publisher
         )
+
+    def set_others(self, v2: Sequence[Document], v3: Mapping[str, Delegated]) -> None:
+        """What other servers serve: parts for the v2 document in order of priority, as
+        `openapi_v2_merge.of_paths` makes them, and v3 documents by index path."""
+        self._delegated = dict(v3)
+        if self._others != tuple(v2):
+            self._others = tuple(v2)
+            self._swagger = _Merged(self._own, self._others) if self._others else self._own
 
     async def v2(self, request: Request) -> None:
         """client-go asks for protobuf; kubectl validates the items of a List by it."""
@@ -88,14 +125,22 @@ class OpenAPI:
             request.headers.get("accept", ""), transforms=False, served=_JSON_ONLY
         )
         index = await self._build(self._publisher.index)
+        if self._delegated:
+            own = codec.decode_json(index)["paths"]
+            others = {path: delegated.entry for path, delegated in self._delegated.items()}
+            index = codec.encode_json({"paths": dict(sorted({**own, **others}.items()))})
         await _send(request, index, openapi_v2.etag(index))
 
     async def v3(self, request: Request) -> None:
-        """One group version. A hash that is out of date leads on to the current one."""
+        """One group version. A hash that is out of date leads on to the current one; one of
+        another server is that server's to answer."""
+        path = request.info.path.removeprefix(_V3_PREFIX)
+        if (delegated := self._delegated.get(path)) is not None:
+            await delegated.handler(request)
+            return
         negotiation.negotiate(
             request.headers.get("accept", ""), transforms=False, served=_JSON_ONLY
         )
-        path = request.info.path.removeprefix(_V3_PREFIX)
         publisher = self._publisher
         if path not in publisher.paths:
             raise errors.page_not_found()

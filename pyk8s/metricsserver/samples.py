@@ -84,7 +84,7 @@ def decode(text: str, node: str, default_timestamp: int) -> Batch:
             continue
         wanted, of_container = _FAMILIES[name]
         point = found.setdefault(_container(labels) if of_container else None, {})
-        point[wanted] = int(float(value) * (1 if wanted == "memory" else NANO))
+        point[wanted] = round(float(value) * (1 if wanted == "memory" else NANO))
         if wanted != "started_at":
             point["timestamp"] = int(millis) * 1_000_000 if millis else default_timestamp
     batch = Batch()

@@ -14,7 +14,8 @@ from pyk8s.apimachinery import codec, errors, labels, meta
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.client import rest
 from pyk8s.client.informer import SharedInformer
-from pyk8s.metricsserver import api, openapi, questions, version
+from pyk8s.componentbase import health, version
+from pyk8s.metricsserver import api, openapi, questions
 from pyk8s.metricsserver.access import Access
 from pyk8s.metricsserver.sampler import Sampler
 from pyk8s.metricsserver.samples import Samples
@@ -46,9 +47,8 @@ class MetricsServer:
     def application(self) -> web.Application:
         application = web.Application(middlewares=[self._guard])
         for path, handler in (
-            ("/healthz", self._health),
-            ("/livez", self._health),
-            ("/readyz", self._health),
+            (r"/{endpoint:healthz|livez|readyz}", self._health),
+            (r"/{endpoint:healthz|livez|readyz}/{check}", self._health),
             ("/version", _document(version.info)),
             ("/apis", _groups),
             (f"/apis/{api.GROUP}", _document(api.group)),
@@ -89,15 +89,20 @@ class MetricsServer:
     # --- health
 
     async def _health(self, request: web.Request) -> web.Response:
-        checks = {
-            "ping": True,
-            "metric-informer-sync": self.nodes.has_synced,
-            "metadata-informer-sync": self.pods.has_synced,
-            "metric-storage-ready": not self.sampler.last_scrape_failed,
-        }
-        if request.path == "/livez":
-            checks = {"ping": True}
-        return _health_report(request, checks)
+        name, _, check = request.path.strip("/").partition("/")
+        checks: dict[str, health.Check] = {"ping": health.ping}
+        if name != "livez":
+            checks |= {
+                "metric-informer-sync": _must(lambda: self.nodes.has_synced),
+                "metadata-informer-sync": _must(lambda: self.pods.has_synced),
+                "metric-storage-ready": _must(lambda: not self.sampler.last_scrape_failed),
+            }
+        asked = health.Checks(name, checks)
+        query = {key: request.query.getall(key) for key in request.query}
+        report = await (asked.one(check) if check else asked.all(query))
+        if report is None:
+            raise errors.page_not_found()
+        return web.Response(text=report.text, status=report.status_code)
 
     # --- metrics
 
@@ -107,10 +112,12 @@ class MetricsServer:
         if request.query.get("watch") in ("1", "true"):
             raise errors.method_not_supported(served.unknown, "watch")
         match = questions.selectors_of(request.query, served).match
-        samples, now = await self.sampler.fresh(), self.now()
         measure = _MEASURES[served.resource]
         chosen = sorted(filter(match, self._sources(request)), key=meta.namespaced_name)
-        found = [item for each in chosen if (item := measure(each, samples, now)) is not None]
+        found = []
+        if chosen:
+            samples, now = await self.sampler.fresh(), self.now()
+            found = [item for each in chosen if (item := measure(each, samples, now)) is not None]
         if form.kind:
             return _table(request, found, form)
         return _json(api.list_of(served, found))
@@ -118,10 +125,10 @@ class MetricsServer:
     async def _get(self, request: web.Request) -> web.Response:
         served, name = api.SERVED[request.match_info["resource"]], request.match_info["name"]
         form = questions.form_of(request.headers.get("Accept", ""), wanted="Table")
-        samples = await self.sampler.fresh()
         source = next((o for o in self._sources(request) if meta.name(o) == name), None)
         if source is None:
             raise errors.not_found(served.source, name)
+        samples = await self.sampler.fresh()
         found = _MEASURES[served.resource](source, samples, self.now())
         if found is None:
             namespace = meta.namespace(source)
@@ -155,6 +162,14 @@ def _attributes(request: web.Request) -> dict[str, str]:
     return {key: value for key, value in found.items() if value}
 
 
+def _must(holds: Callable[[], bool]) -> health.Check:
+    async def check() -> None:
+        if not holds():
+            raise health.NotHealthy("not so")
+
+    return check
+
+
 # --- answers
 
 
@@ -170,16 +185,6 @@ def _status(error: errors.StatusError) -> web.Response:
 def _table(request: web.Request, items: Sequence[Object], form: questions.Form) -> web.Response:
     included = questions.include_object(request.query)
     return _json(api.table(items, included, form.version))
-
-
-def _health_report(request: web.Request, checks: Mapping[str, bool]) -> web.Response:
-    lines = [f"[+]{n} ok" if ok else f"[-]{n} failed: reason withheld" for n, ok in checks.items()]
-    name, healthy = request.path.strip("/"), all(checks.values())
-    if healthy and "verbose" not in request.query:
-        return web.Response(text="ok")
-    lines.append(f"{name} check {'passed' if healthy else 'failed'}")
-    text = "".join(f"{line}\n" for line in lines)
-    return web.Response(text=text, status=200 if healthy else 500)
 
 
 def _document(make: Callable[[], Object]) -> Handler:

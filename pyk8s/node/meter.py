@@ -45,10 +45,10 @@ class Meter:
         used = containers.get(key)
         if used is None or used.started_at != started_at:
             self._end(node, key)
-            seconds = nano_cores / 1e9 * max(0.0, now - started_at)
+            seconds = nano_cores / 1e9 * _between(started_at, now)
             containers[key] = _Used(started_at, seconds, now, nano_cores)
             return seconds
-        used.seconds += used.nano_cores / 1e9 * max(0.0, now - used.at)
+        used.seconds += used.nano_cores / 1e9 * _between(used.at, now)
         used.at, used.nano_cores = now, nano_cores
         return used.seconds
 
@@ -58,7 +58,7 @@ class Meter:
         known = self._node(node, now)
         for key in known.containers.keys() - {*running}:
             self._end(node, key)
-        return known.ended, now - known.since
+        return known.ended, _between(known.since, now)
 
     def _node(self, name: str, now: float) -> _Node:
         return self._nodes.setdefault(name, _Node(now))
@@ -68,3 +68,8 @@ class Meter:
         used = known.containers.pop(key, None)
         if used is not None:
             known.ended += used.seconds
+
+
+def _between(before: float, after: float) -> float:
+    """Without the noise that seconds since the epoch have in their last places."""
+    return max(0.0, round(after - before, 6))

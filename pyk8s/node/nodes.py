@@ -20,6 +20,7 @@ from pyk8s.apimachinery.gvk import Object
 from pyk8s.client import resources, rest
 from pyk8s.client.client import STRATEGIC_MERGE_PATCH, Client, Patch
 from pyk8s.client.workqueue import WorkQueue
+from pyk8s.componenthelpers import attachments
 
 _log = logging.getLogger(__name__)
 
@@ -74,7 +75,7 @@ def node_of(name: str, options: NodeOptions, runtime: str) -> Object:
     return {
         "apiVersion": "v1",
         "kind": "Node",
-        "metadata": {"name": name, "labels": own},
+        "metadata": {"name": name, "labels": own, "annotations": {attachments.MANAGED: "true"}},
         "status": status_of(name, options, runtime),
     }
 
@@ -169,8 +170,8 @@ class NodeKeeper:
             if error.reason != errors.ALREADY_EXISTS:
                 raise
             node = await self._client.get(resources.NODES, name)
-            labels = {"metadata": {"labels": wanted["metadata"]["labels"]}}
-            await self._client.patch(resources.NODES, ("", name), Patch(content=labels))
+            own = {key: wanted["metadata"][key] for key in ("labels", "annotations")}
+            await self._client.patch(resources.NODES, ("", name), Patch(content={"metadata": own}))
             node = await self._report(name, node)
         self._nodes[name] = node
 

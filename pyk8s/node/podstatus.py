@@ -155,7 +155,9 @@ def _container_status(pod: Object, kind: str, spec: Object, seen: Seen) -> dict[
         status["containerID"] = run.id
         if name in seen.waiting:
             status["lastState"] = {"terminated": _terminated(run, spec)}
-    if resources := seen.allocated.get(name, spec.get("resources")):
+    resources = seen.allocated.get(name, spec.get("resources")) or {}
+    if resources or run is not None:
+        # Even where there are none: it says that they may be changed while it runs.
         status["resources"] = resources
         if requests := resources.get("requests"):
             status["allocatedResources"] = requests

@@ -13,6 +13,7 @@ import pyk8s
 from pyk8s.client import events, informer, kubeconfig, process, rest
 from pyk8s.client.client import Client
 from pyk8s.node import server, stats
+from pyk8s.node.attacher import Attacher
 from pyk8s.node.auth import Auth
 from pyk8s.node.kubelet import COMPONENT, Kubelet
 from pyk8s.node.nodes import NodeKeeper, NodeOptions
@@ -71,7 +72,9 @@ async def _run(
         gauge = stats.Gauge(kubelet.run_of)
         kubelet.informer.add_event_handler(
             informer.Handler(
-                on_update=lambda before, after: gauge.note_change(before, after, time.time())
+                on_update=lambda before, after: gauge.note_change(
+                    before, after, round(time.time(), 3)
+                )
             )
         )
         node_server = server.NodeServer(
@@ -92,6 +95,7 @@ async def _run(
                 group.create_task(kubelet.run())
                 if options.simulated_volumes:
                     group.create_task(Provisioner(client).run())
+                    group.create_task(Attacher(client, keeper).run())
         finally:
             await runner.cleanup()
 

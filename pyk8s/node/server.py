@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a kubelet serves over TLS: logs, exec, attach, run, pods, stats.
 
-All nodes of a process share the port. What concerns one node is asked with `?node=NAME` where
-there are several; a kubelet has no such parameter, as it is one. Mirrors
-`pkg/kubelet/server/server.go`, answers included.
+All nodes of a process share the port. What concerns one node is asked through the API server's
+proxy of that node, or with `?node=NAME` where there are several; a kubelet has no such parameter,
+as it is one. Mirrors `pkg/kubelet/server/server.go`, answers included.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ from pyk8s.serving.delegation import bearer_token
 _NO_PORTS = "the pod is simulated, so none of its ports are open to be forwarded"
 _NO_SPDY = "a simulated node serves no SPDY, only WebSocket with v5 or v4.channel.k8s.io"
 _RESOURCES = {"ConfigMap": resources.CONFIGMAPS, "Secret": resources.SECRETS}
+
+_PROXIED = re.compile(r"/api/v1/nodes/(?:https?:)?([^/:]+)(?::\d*)?/proxy/")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -300,7 +303,9 @@ class NodeServer:
 
     def _node(self, request: web.Request) -> str:
         alone = next(iter(self.nodes)) if len(self.nodes) == 1 else ""
-        wanted = request.query.get("node") or alone
+        # What a proxying API server was asked for names the node.
+        proxied = _PROXIED.match(request.headers.get("X-Forwarded-Uri", ""))
+        wanted = request.query.get("node") or (proxied[1] if proxied else alone)
         if wanted not in self.nodes:
             text = f"{len(self.nodes)} nodes are served on this port: say which with ?node=NAME"
             raise _Refused(400, text)
@@ -308,7 +313,9 @@ class NodeServer:
 
     def _usage(self, request: web.Request) -> stats.NodeUsage:
         name = self._node(request)
-        return self.gauge.usage_of(name, self.kubelet.pods_of(name), self.now())
+        # As exact as it is told, so that a rate over two moments is what is meant.
+        now = round(self.now(), 3)
+        return self.gauge.usage_of(name, self.kubelet.pods_of(name), now)
 
     async def _summary(self, request: web.Request) -> web.Response:
         return _json(stats.summary(self._usage(request)))

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from pyk8s.scheduler.extender import ExtenderError, Extenders
 from pyk8s.scheduler.framework import interface
 from pyk8s.scheduler.framework.interface import CycleState
 from pyk8s.scheduler.framework.podinfo import PodInfo
@@ -26,7 +27,14 @@ class BindingCycle:
     """The steps of one profile. A rejection names its plugin; plugins may raise StatusError and
     ServerUnreachable from `bind`, and the pod is unreserved then too."""
 
-    def __init__(self, profile: Profile, waiting: WaitingPods, metrics: SchedulerMetrics) -> None:
+    def __init__(
+        self,
+        profile: Profile,
+        waiting: WaitingPods,
+        metrics: SchedulerMetrics,
+        extenders: Extenders | None = None,
+    ) -> None:
+        self._extenders = extenders or Extenders()
         self._profile = profile.name
         self._metrics = metrics
         self._reserve = profile.having(interface.ReservePlugin)
@@ -131,6 +139,11 @@ class BindingCycle:
         return SUCCESS
 
     async def _bound(self, state: CycleState, pod: PodInfo, node: str) -> Status:
+        try:
+            if await self._extenders.bind(pod, node):
+                return SUCCESS
+        except ExtenderError as error:
+            return Status(Code.ERROR, (str(error),))
         for plugin in self._bind:
             status: Status = await plugin.bind(state, pod, node)
             if status.code is not Code.SKIP:

@@ -32,7 +32,13 @@ def default_profile(handle: Handle) -> Profile:
 
 def make_profiles(config: Config, handle: Handle) -> dict[str, Profile]:
     """Those of a complete configuration, by scheduler name. Raises ConfigError."""
-    made = [make_profile(each, handle) for each in config["profiles"]]
+    ignored = [
+        resource["name"]
+        for extender in config.get("extenders") or ()
+        for resource in extender.get("managedResources") or ()
+        if resource.get("ignoredByScheduler")
+    ]
+    made = [make_profile(_ignoring(each, ignored), handle) for each in config["profiles"]]
     sorts = {profile.at("queueSort")[0].name for profile in made}
     if len(sorts) > 1:
         # With multiPoint they may differ although the configuration's queueSort is the same.
@@ -40,25 +46,37 @@ def make_profiles(config: Config, handle: Handle) -> dict[str, Profile]:
     return {profile.name: profile for profile in made}
 
 
+def _ignoring(profile: Config, resources: list[str]) -> Config:
+    """Of what an extender manages alone NodeResourcesFit has to know nothing."""
+    configured = []
+    for each in profile["pluginConfig"]:
+        if resources and each["name"] == "NodeResourcesFit":
+            args = each["args"]
+            listed = [*(args.get("ignoredResources") or ()), *resources]
+            configured.append({**each, "args": {**args, "ignoredResources": listed}})
+        else:
+            configured.append(each)
+    return {**profile, "pluginConfig": configured}
+
+
 def check_profiles(config: Config) -> None:
     """Whether there are all plugins that are asked for, without making them. Raises ConfigError."""
-    available = registry.available()
     for profile in config["profiles"]:
-        for name in _needed(profile["plugins"]):
-            if name not in available:
+        names = _needed(profile["plugins"])
+        found = registry.find(names)
+        for name in names:
+            if name not in found:
                 raise _refused(profile, f'plugin "{name}" does not exist')
 
 
 def make_profile(config: Config, handle: Handle) -> Profile:
     """Raises ConfigError."""
-    available = registry.available()
     args = {each["name"]: each.get("args") or {} for each in config["pluginConfig"]}
     plugins = config["plugins"]
     try:
         made = {
-            name: registry.make(name, available[name], args.get(name, {}), handle)
-            for name in _needed(plugins)
-            if name in available
+            name: registry.make(name, factory, args.get(name, {}), handle)
+            for name, factory in registry.find(_needed(plugins)).items()
         }
         points = {point: _at(point, plugins, made) for point in interface.POINTS}
         _check(config, points)

@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -55,7 +55,7 @@ _GroupKey = tuple[str, frozenset[str], frozenset[str], bytes]
 class QueuedPod:
     """`attempts` counts how often it was popped; times are the loop's. `since` is when it was
     first ready to be tried. `pending_by` are those of `rejected_by` that said Pending: what they
-    wait for is worth a try at once."""
+    wait for is worth a try at once; `gated_by` is who keeps it from being queued."""
 
     info: PodInfo
     queued_at: float
@@ -65,6 +65,7 @@ class QueuedPod:
     errors_in_a_row: int = 0
     rejected_by: frozenset[str] = field(default_factory=frozenset)
     pending_by: frozenset[str] = field(default_factory=frozenset)
+    gated_by: str = ""
     place: str = ""
     ready_at: float = 0.0
 
@@ -97,7 +98,8 @@ def _ignore(place: str, event: str) -> None:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueOptions:
     """`hints` by profile and plugin. The pod with the least `sort_key` comes first. `gate` names
-    the plugin that keeps a pod from being queued, empty if none does. `on_incoming` is told each
+    the plugin that keeps a pod from being queued, empty if none does; it is asked whenever a pod
+    is about to be, and after events that this plugin registered. `on_incoming` is told each
     place that a pod comes to, and for which event."""
 
     hints: HintMap = field(default_factory=dict)
@@ -118,6 +120,8 @@ class Queue:
         self._active: list[tuple[Any, int, QueuedPod]] = []
         self._backoff: list[tuple[float, int, QueuedPod]] = []
         self._groups: dict[_GroupKey, dict[str, QueuedPod]] = {}
+        # By profile and who gates them.
+        self._gated: dict[tuple[str, str], dict[str, QueuedPod]] = {}
         # By uid, in the order of pops, from where on in `_happened` a pod has missed nothing.
         self._in_flight: dict[str, int] = {}
         self._happened: list[_Happened] = []
@@ -144,7 +148,7 @@ class Queue:
             return
         now = _now()
         self._known[info.uid] = queued = QueuedPod(info, now, since=now)
-        self._enter(queued, str(ce.UNSCHEDULED_POD_ADD))
+        self._move_to(queued, ACTIVE, str(ce.UNSCHEDULED_POD_ADD))
 
     def remove(self, uid: str) -> None:
         """It has a node, or is gone."""
@@ -297,6 +301,22 @@ class Queue:
                 for queued in [*group.values()]:
                     if queued.info.uid != besides:
                         self._move_if(queued, happened, verdict)
+        for gate, gated in [*self._gated.items()]:
+            if any(each.event.covers(event) for each in self._registered(*gate)):
+                for queued in [*gated.values()]:
+                    self._ask_again(queued, happened)
+
+    def _registered(self, profile: str, plugin: str) -> Sequence[ce.ClusterEventWithHint]:
+        return self._options.hints.get(profile, {}).get(plugin, ce.EVERYTHING)
+
+    def _ask_again(self, queued: QueuedPod, happened: _Happened) -> None:
+        registered = self._registered(queued.group[0], queued.gated_by)
+        covering = [each for each in registered if each.event.covers(happened.event)]
+        hints = (each.hint for each in covering)
+        helps = any(hint is None or hint(queued.info, *happened[1:3]) for hint in hints)
+        if helps and not self._options.gate(queued.info):
+            queued.since = _now()
+            self._move_to(queued, ACTIVE, str(happened.event))
 
     def activate(self, uid: str) -> None:
         """Try it next time, whatever it waits for."""
@@ -323,10 +343,9 @@ class Queue:
         profile, rejected_by, pending_by, _ = queued.group
         if not rejected_by:
             return _AFTER_BACKOFF
-        registered = self._options.hints.get(profile, {})
         verdict = _SKIP
         for plugin in rejected_by:
-            for each in registered.get(plugin, ce.EVERYTHING):
+            for each in self._registered(profile, plugin):
                 if not each.event.covers(happened.event):
                     continue
                 if each.hint is None or each.hint(queued.info, happened.old, happened.new):
@@ -343,11 +362,11 @@ class Queue:
 
     # --- places
 
-    def _enter(self, queued: QueuedPod, event: str) -> None:
-        self._move_to(queued, GATED if self._options.gate(queued.info) else ACTIVE, event)
-
     def _move_to(self, queued: QueuedPod, place: str, event: str) -> None:
+        """Where a gate is in the way of being tried, there."""
         self._leave(queued)
+        if place in (ACTIVE, BACKOFF) and (gate := self._options.gate(queued.info)):
+            place, queued.gated_by = GATED, gate
         queued.place = place
         self._counts[place] += 1
         self._options.on_incoming(place, event)
@@ -355,6 +374,9 @@ class Queue:
             self._push(queued)
         elif place == UNSCHEDULABLE:
             self._group(queued)
+        elif place == GATED:
+            gated = self._gated.setdefault((queued.group[0], queued.gated_by), {})
+            gated[queued.info.uid] = queued
         elif place == BACKOFF:
             entry = (queued.ready_at, next(self._numbers), queued)
             heapq.heappush(self._backoff, entry)
@@ -366,6 +388,11 @@ class Queue:
             self._counts[queued.place] -= 1
         if queued.place == UNSCHEDULABLE:
             self._ungroup(queued)
+        elif queued.place == GATED:
+            gate = (queued.group[0], queued.gated_by)
+            del self._gated[gate][queued.info.uid]
+            if not self._gated[gate]:
+                del self._gated[gate]
         queued.place = ""
 
     def _key(self, queued: QueuedPod) -> Any:

@@ -23,6 +23,8 @@ from pyk8s.scheduler import placement, queue
 from pyk8s.scheduler.binding import BindingCycle
 from pyk8s.scheduler.evaluation import Diagnosis, Evaluation, Evaluations
 from pyk8s.scheduler.eventhandlers import Cluster, EventHandlers, nominated_node
+from pyk8s.scheduler.extender import NAME as EXTENDER
+from pyk8s.scheduler.extender import ExtenderError, Extenders, Opinion
 from pyk8s.scheduler.framework import clusterevents, interface, podinfo
 from pyk8s.scheduler.framework.nodetable import NodeTable
 from pyk8s.scheduler.framework.podinfo import PodInfo
@@ -37,6 +39,9 @@ from pyk8s.scheduler.selectors import ServicesAndOwners
 from pyk8s.scheduler.storage import StorageInformers
 
 _log = logging.getLogger(__name__)
+
+# An extender need not say why it leaves out a node.
+_UNSAID = Status(Code.UNSCHEDULABLE, (), EXTENDER)
 
 _BINDINGS_AT_ONCE = 64
 _PODS_IN_A_ROW = 20
@@ -58,8 +63,10 @@ def _default(handle: Handle) -> Mapping[str, Profile]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What a configuration says: how the profiles are made, by scheduler name, and the back-off."""
+    """What a configuration says: how the profiles are made, by scheduler name, the back-off, and
+    who is asked beside the plugins."""
 
+    extenders: Extenders = field(default_factory=Extenders)
     make_profiles: Callable[[Handle], Mapping[str, Profile]] = _default
     backoff: queue.Backoff = field(default_factory=queue.Backoff)
 
@@ -105,8 +112,10 @@ class Scheduler:
         self._profiles = settings.make_profiles(handle)
         profiles = [*self._profiles.values()]
         self.queue = self._new_queue(profiles, settings.backoff)
+        self._extenders = extenders = settings.extenders
         self._cycles = {
-            each.name: BindingCycle(each, self._waiting, self.metrics) for each in profiles
+            each.name: BindingCycle(each, self._waiting, self.metrics, extenders)
+            for each in profiles
         }
         self._preemptor = Preemptor(client, recorder, self._nominator, self._waiting)
         self._evaluations = Evaluations(self.nodes)
@@ -186,7 +195,10 @@ class Scheduler:
                     # The turn first: nothing may happen between pop and the verdict.
                     await self._binding.acquire()
                     queued = await self.queue.pop()
-                    self._schedule_one(queued, group)
+                    if self._extenders.concern(queued.info.pod):
+                        await self._schedule_with_extenders(queued, group)
+                    else:
+                        self._schedule_one(queued, group)
                 await asyncio.sleep(0)
 
     def _profile_of(self, info: PodInfo) -> Profile:
@@ -207,22 +219,53 @@ class Scheduler:
 
     # --- one pod
 
-    def _schedule_one(self, queued: queue.QueuedPod, group: asyncio.TaskGroup) -> None:
+    def _schedule_one(
+        self, queued: queue.QueuedPod, group: asyncio.TaskGroup, opinion: Opinion | None = None
+    ) -> None:
         """Holds one turn to bind, and hands it on to the task."""
         began = time.perf_counter()
         try:
-            self._attempt(queued, group, began)
+            self._attempt(queued, group, began, opinion)
         except PluginError as error:
-            # Before any node was chosen.
-            self._count(queued.info, measured.ERROR, began)
-            self.queue.add_after_error(queued)
-            outcome = Outcome("SchedulerError", str(error))
-            group.create_task(self._report(queued.info.pod, outcome))
+            self._failed(queued, group, error)
 
-    def _attempt(self, queued: queue.QueuedPod, group: asyncio.TaskGroup, began: float) -> None:
+    async def _schedule_with_extenders(
+        self, queued: queue.QueuedPod, group: asyncio.TaskGroup
+    ) -> None:
+        """They are asked about the nodes that are feasible now. What changes meanwhile counts: the
+        choice is made anew, among those that they let pass."""
+        info = queued.info
+        try:
+            evaluation = self._evaluations.of(self._profile_of(info), info)
+            names = [self.nodes.names[row] for row in evaluation.feasible_rows()]
+            nodes = {name: self.nodes.nodes[self.nodes.rows[name]] or {} for name in names}
+            opinion = await self._extenders.opinion(info.pod, nodes)
+        except (PluginError, ExtenderError) as error:
+            self._failed(queued, group, error)
+            return
+        if self.queue.knows(info.uid) is None:
+            # It has a node, or is gone.
+            self._binding.release()
+        else:
+            self._schedule_one(queued, group, opinion)
+
+    def _failed(self, queued: queue.QueuedPod, group: asyncio.TaskGroup, error: Exception) -> None:
+        """Before any node was chosen."""
+        self._count(queued.info, measured.ERROR, time.perf_counter())
+        self.queue.add_after_error(queued)
+        outcome = Outcome("SchedulerError", str(error))
+        group.create_task(self._report(queued.info.pod, outcome))
+
+    def _attempt(
+        self,
+        queued: queue.QueuedPod,
+        group: asyncio.TaskGroup,
+        began: float,
+        opinion: Opinion | None,
+    ) -> None:
         info = queued.info
         evaluation = self._evaluations.of(self._profile_of(info), info, self.metrics.sampled())
-        row = self._choose(evaluation, info)
+        row = self._choose(evaluation, info, opinion)
         self.metrics.algorithm_seconds.observe(time.perf_counter() - began)
         if row < 0:
             self._no_node(queued, evaluation, group)
@@ -245,11 +288,16 @@ class Scheduler:
         self.metrics.attempts.inc(*labels)
         self.metrics.attempt_seconds.observe(time.perf_counter() - began, *labels)
 
-    def _choose(self, evaluation: Evaluation, info: PodInfo) -> int:
+    def _choose(self, evaluation: Evaluation, info: PodInfo, opinion: Opinion | None) -> int:
         if evaluation.rejected is not None:
             return -1
         promised = self.nodes.rows.get(self._nominator.node_of(info.uid), -1)
-        evaluation.taken = taken = self._taken(evaluation, info, promised)
+        taken: dict[int, Status] = {}
+        evaluation.extra = {}
+        if opinion is not None:
+            self._heed(opinion, evaluation, taken)
+        taken |= self._taken(evaluation, info, promised)
+        evaluation.taken = taken
         if promised >= 0 and evaluation.is_feasible(promised) and promised not in taken:
             return promised
         return evaluation.best()
@@ -258,7 +306,8 @@ class Scheduler:
         """Rows that would do but for the pods they are promised to. Each look changes the table
         and brings it back, so what came out is kept; not for the row promised to the pod itself,
         for that is seen otherwise by others."""
-        taken, known = {}, evaluation.beside_promises
+        taken: dict[int, Status] = {}
+        known = evaluation.beside_promises
         for row in self._nominator.rows_before(info):
             if not evaluation.is_feasible(row):
                 continue
@@ -271,6 +320,16 @@ class Scheduler:
             if status is not None:
                 taken[row] = status
         return taken
+
+    def _heed(self, opinion: Opinion, evaluation: Evaluation, taken: dict[int, Status]) -> None:
+        """Nodes that became feasible meanwhile have not passed the extenders either."""
+        for row in evaluation.feasible_rows():
+            name = self.nodes.names[row]
+            if name not in opinion.passed:
+                taken[row] = opinion.failed.get(name, _UNSAID)
+        rows = self.nodes.rows
+        scores = opinion.scores.items()
+        evaluation.extra = {rows[name]: score for name, score in scores if name in rows}
 
     def _no_node(
         self, queued: queue.QueuedPod, evaluation: Evaluation, group: asyncio.TaskGroup

@@ -20,6 +20,7 @@ from pyk8s.componentbase import health, serving
 from pyk8s.scheduler import profiles, queue
 from pyk8s.scheduler.config import loading
 from pyk8s.scheduler.config.decoding import ConfigError
+from pyk8s.scheduler.extender import Extenders, HTTPExtender
 from pyk8s.scheduler.metrics import SchedulerMetrics
 from pyk8s.scheduler.scheduler import Scheduler, Settings
 from pyk8s.serving import component
@@ -98,7 +99,9 @@ class Server:
 
     async def _lead(self) -> None:
         config = self._config
+        extenders = Extenders([HTTPExtender(each) for each in config.get("extenders") or ()])
         settings = Settings(
+            extenders=extenders,
             make_profiles=functools.partial(profiles.make_profiles, config),
             backoff=queue.Backoff(
                 config["podInitialBackoffSeconds"], config["podMaxBackoffSeconds"]
@@ -113,6 +116,7 @@ class Server:
                 group.create_task(self._recorder.run())
                 group.create_task(scheduler.run(process.settle))
         finally:
+            await extenders.close()
             await self._recorder.drain()
 
     async def _check_synced(self) -> None:

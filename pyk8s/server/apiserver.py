@@ -92,6 +92,11 @@ class APIServer:
         self._service_upkeep: ServiceUpkeep | None = None
         self._identity: identity.IdentityLease | None = None
         self._presence: Presence | None = None
+        resources = scheme.builtin().resources
+        self._published = aggregator.Published(
+            discovery=discovery.Discovery(resources, f"{socket.gethostname()}:6443"),
+            openapi=openapi.OpenAPI(resources),
+        )
         self._aggregator: Aggregator | None = None
         self._trust: ClusterAuthenticationTrust | None = None
         self._server: serving.Server | None = None
@@ -223,7 +228,9 @@ class APIServer:
         dispatcher = self._dispatcher(stores, authenticating)
         self._aggregator = self._make_aggregator(stores, dispatcher)
         limit = filters.InFlightLimit(
-            options.max_requests_inflight, options.max_mutating_requests_inflight
+            options.max_requests_inflight,
+            options.max_mutating_requests_inflight,
+            dispatcher.is_delegated,
         )
         return filters.chain(
             dispatcher.handle,
@@ -262,6 +269,7 @@ class APIServer:
         return Aggregator(
             stores,
             dispatcher,
+            self._published,
             lambda: scheme.builtin().group_versions,
             aggregator.Options(
                 to_endpoints=options.enable_aggregator_routing,
@@ -280,7 +288,11 @@ class APIServer:
             options.kubelet_client_key,
         )
         return Connections(
-            locations=locations.Locations(stores, options.kubelet_preferred_address_types),
+            locations=locations.Locations(
+                stores,
+                options.kubelet_preferred_address_types,
+                is_local=ipaddress.ip_address(options.bind_address).is_loopback,
+            ),
             relay=relay.Relay(kubelet_tls=kubelet_tls),
             authorize=self._authorization,
             chain=stores["pods"].admission,
@@ -293,9 +305,7 @@ class APIServer:
         return f"{host}:{self._port}"
 
     def _paths(self) -> tuple[dict[str, Handler], dict[str, Handler]]:
-        resources = scheme.builtin().resources
-        documents = discovery.Discovery(resources, f"{socket.gethostname()}:6443")
-        published = openapi.OpenAPI(resources)
+        documents, published = self._published.discovery, self._published.openapi
         paths: dict[str, Handler] = {
             "/api": documents.handle,
             "/apis": documents.handle,

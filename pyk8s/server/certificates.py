@@ -3,6 +3,7 @@
 
     ca -> apiserver (serving), admin (client, O=system:masters),       sa (ServiceAccount tokens)
           apiserver-kubelet-client (client, to kubelets)
+          kubelet, metrics-server (serving)
     front-proxy-ca -> front-proxy-client (client, to aggregated API servers)
 
 File names are kubeadm's, so that who knows a cluster's /etc/kubernetes/pki finds the same here.
@@ -32,6 +33,8 @@ from pyk8s.server.files import write_atomically
 ADMIN_USER = "kubernetes-admin"
 KUBELET_CLIENT = "kube-apiserver-kubelet-client"
 FRONT_PROXY_CLIENT = "front-proxy-client"
+METRICS_SERVER = "metrics-server.kube-system.svc"
+_LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 
 # kubeadm's: ten years for the CA, one for what it signs.
 CA_LIFETIME = datetime.timedelta(days=3650)
@@ -66,6 +69,10 @@ class Files:
     admin_key: Path
     kubelet_client_cert: Path
     kubelet_client_key: Path
+    kubelet_cert: Path
+    kubelet_key: Path
+    metrics_server_cert: Path
+    metrics_server_key: Path
     front_proxy_ca_cert: Path
     front_proxy_ca_key: Path
     front_proxy_client_cert: Path
@@ -102,6 +109,10 @@ def files_under(directory: Path) -> Files:
         admin_key=directory / "admin.key",
         kubelet_client_cert=directory / "apiserver-kubelet-client.crt",
         kubelet_client_key=directory / "apiserver-kubelet-client.key",
+        kubelet_cert=directory / "kubelet.crt",
+        kubelet_key=directory / "kubelet.key",
+        metrics_server_cert=directory / "metrics-server.crt",
+        metrics_server_key=directory / "metrics-server.key",
         front_proxy_ca_cert=directory / "front-proxy-ca.crt",
         front_proxy_ca_key=directory / "front-proxy-ca.key",
         front_proxy_client_cert=directory / "front-proxy-client.crt",
@@ -139,6 +150,7 @@ def ensure(directory: Path, names: Iterable[str]) -> Files:
             usage=ExtendedKeyUsageOID.CLIENT_AUTH,
         )
         _ensure_leaf(ca, kubelet_client, files.kubelet_client_cert, files.kubelet_client_key)
+        _ensure_local_servers(ca, files)
         _ensure_front_proxy(files)
         _ensure_service_account_keys(files)
     except OSError as error:
@@ -180,6 +192,17 @@ def _host_addresses() -> list[str]:
         probe.connect(("192.0.2.1", 9))
         found.append(probe.getsockname()[0])
     return [address.partition("%")[0] for address in found]
+
+
+def _ensure_local_servers(ca: _Pair, files: Files) -> None:
+    """What serves beside the API server on this host: nodes by their address, the metrics server
+    as its Service."""
+    for cert, key, names in (
+        (files.kubelet_cert, files.kubelet_key, _LOCAL_NAMES),
+        (files.metrics_server_cert, files.metrics_server_key, (METRICS_SERVER, *_LOCAL_NAMES)),
+    ):
+        usage = ExtendedKeyUsageOID.SERVER_AUTH
+        _ensure_leaf(ca, _Request(common_name=names[0], usage=usage, names=names), cert, key)
 
 
 def _ensure_front_proxy(files: Files) -> None:

@@ -22,7 +22,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-COMPONENTS = ("controller-manager", "scheduler", "node", "apiserver")
+COMPONENTS = ("controller-manager", "scheduler", "node", "metrics-server", "apiserver")
 
 
 class Up:
@@ -142,7 +142,9 @@ def test_killed_supervisor_takes_everything_along(up) -> None:
 
 
 @linux_only
-@pytest.mark.parametrize("name", ["apiserver", "controller-manager", "node", "etcd"])
+@pytest.mark.parametrize(
+    "name", ["apiserver", "controller-manager", "node", "metrics-server", "etcd"]
+)
 def test_lost_child_is_started_again(up, name: str) -> None:
     """It is said, and the address answers again."""
     running = up("--ephemeral")

@@ -31,7 +31,11 @@ from pyk8s.serving.component import SecureServing
 def test_controllers_flag(flag: list[str], absent: list[str]) -> None:
     """As kube-controller-manager reads it."""
     names = [kind.name for kind in registry.selected(flag)]
+    absent = [*absent, *registry.DISABLED_BY_DEFAULT]
     assert names == [name for name in registry.CONTROLLERS if name not in absent]
+    assert "token-cleaner-controller" in registry.DISABLED_BY_DEFAULT
+    named = registry.selected([*flag, "token-cleaner-controller"])
+    assert "token-cleaner-controller" in [kind.name for kind in named]
 
 
 def test_controllers_flag_with_one_name() -> None:

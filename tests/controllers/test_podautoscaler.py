@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -17,12 +17,12 @@ from world import World
 
 from pyk8s.apimachinery import meta, times
 from pyk8s.client import resources
-from pyk8s.client.client import Client
 from pyk8s.controllers.controller import Controller
 from pyk8s.controllers.options import Options
 from pyk8s.controllers.podautoscaler import metrics
 from pyk8s.controllers.podautoscaler.controller import HorizontalPodAutoscalerController
-from pyk8s.controllers.podautoscaler.replicas import PodMetric
+from pyk8s.controllers.podautoscaler.metrics import Asked, Metric, RESTMetrics
+from pyk8s.controllers.podautoscaler.replicas import NoProposal, PodMetric
 
 Object = dict[str, Any]
 
@@ -61,14 +61,30 @@ class Autoscaling:
         self.now = datetime.now(UTC)
         self.controller: Controller[Any]
         self.used = ""
+        # Of metrics of the workload as a whole, in thousandths.
+        self.total = 0
 
-    async def of_pods(self, _: Client, asked: metrics.Asked) -> Mapping[str, PodMetric]:
+    async def of_resource(self, asked: Asked) -> Mapping[str, PodMetric]:
         """As a metrics server would tell it: all of its Pods use the same."""
         usage = {"name": "main", "usage": {"cpu": self.used}}
         told = {"containers": [usage], "timestamp": times.format(self.now), "window": "15s"}
         found = map(meta.name, await self.world.list(resources.PODS, asked.selector))
         items = [{"metadata": {"name": name}, **told} for name in found]
         return metrics.parse(items, asked.resource, asked.container)
+
+    async def of_pods(
+        self, namespace: str, selector: str, metric: Metric
+    ) -> Mapping[str, PodMetric]:
+        raise NoProposal("no metrics returned from custom metrics API")
+
+    async def of_object(
+        self, namespace: str, reference: Object, resource: str, metric: Metric
+    ) -> int:
+        assert resource == "services"
+        return self.total
+
+    async def external(self, namespace: str, metric: Metric) -> Sequence[int]:
+        return [self.total - 1, 1]
 
     def pass_seconds(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
@@ -105,9 +121,10 @@ async def autoscaling(world: World, obj: Object, used: str = "") -> AsyncIterato
     await world.create(resources.HORIZONTAL_POD_AUTOSCALERS, obj)
     scaling = Autoscaling(world)
     scaling.used = used
-    source = scaling.of_pods if used else metrics.of_pods
     make = functools.partial(
-        HorizontalPodAutoscalerController, now=lambda: scaling.now, of_pods=source
+        HorizontalPodAutoscalerController,
+        now=lambda: scaling.now,
+        make_metrics=(lambda _: scaling) if used else RESTMetrics,
     )
     # Looks when it is told to, and at nobody else's clock.
     options = Options(horizontal_pod_autoscaler_sync_period=3600.0)
@@ -214,12 +231,131 @@ async def test_no_target(quiet: World, reference: Object, message: str) -> None:
         assert await scaling.told("FailedGetScale") == message
 
 
-async def test_other_metrics(quiet: World) -> None:
-    """A metric of a kind that is not read is told as one that failed."""
-    target = {"type": "AverageValue", "averageValue": "1"}
-    metric = {"type": "Pods", "pods": {"metric": {"name": "packets"}, "target": target}}
+def external(**target: Any) -> Object:
+    metric = {"name": "queue", "selector": {"matchLabels": {"of": "web"}}}
+    return {"type": "External", "external": {"metric": metric, "target": target}}
+
+
+_CUSTOM = "unable to fetch metrics from custom metrics API: no custom metrics API "
+_CUSTOM += "(custom.metrics.k8s.io) registered"
+_EXTERNAL = "unable to fetch metrics from external metrics API: the server could not find the "
+_EXTERNAL += "requested resource (get queue.external.metrics.k8s.io)"
+_SELECTOR = "&LabelSelector{MatchLabels:map[string]string{of: web,},"
+_SELECTOR += "MatchExpressions:[]LabelSelectorRequirement{},}"
+
+
+@pytest.mark.parametrize(
+    ("metric", "reason", "message", "told"),
+    [
+        pytest.param(
+            {
+                "type": "Pods",
+                "pods": {
+                    "metric": {"name": "packets"},
+                    "target": {"type": "AverageValue", "averageValue": "1"},
+                },
+            },
+            "FailedGetPodsMetric",
+            f"unable to get metric packets: {_CUSTOM}",
+            "failed to get pods metric value: ",
+            id="Pods",
+        ),
+        pytest.param(
+            {
+                "type": "Object",
+                "object": {
+                    "metric": {"name": "hits"},
+                    "describedObject": {"apiVersion": "v1", "kind": "Service", "name": "web"},
+                    "target": {"type": "Value", "value": "1"},
+                },
+            },
+            "FailedGetObjectMetric",
+            f"unable to get metric hits: Service on NAMESPACE web/{_CUSTOM}",
+            "failed to get object metric value: ",
+            id="Object",
+        ),
+        pytest.param(
+            external(type="AverageValue", averageValue="1"),
+            "FailedGetExternalMetric",
+            f"unable to get external metric NAMESPACE/queue/{_SELECTOR}: {_EXTERNAL}",
+            "failed to get queue external metric value: failed to get queue external metric: ",
+            id="External",
+        ),
+    ],
+)
+async def test_metrics_nobody_serves(
+    quiet: World, metric: Object, reason: str, message: str, told: str
+) -> None:
+    """A metric that nobody serves is told as one that failed."""
     await with_pods(quiet, 1)
+    message = message.replace("NAMESPACE", quiet.namespace)
     async with autoscaling(quiet, hpa(metrics=[metric])) as scaling:
         found = await scaling.until(lambda s: why(s, "ScalingActive"))
+        assert why(found["status"], "ScalingActive") == ("False", reason)
+        assert await scaling.told(reason) == message
+        assert await scaling.told("FailedComputeMetricsReplicas") == (
+            f"invalid metrics (1 invalid out of 1), first error is: {told}{message}"
+        )
+
+
+async def test_scales_to_zero_and_back(quiet: World) -> None:
+    """With a metric that needs no Pods, none may be left, and what was made zero grows again."""
+    await with_pods(quiet, 1)
+    spec = {"minReplicas": 0, "metrics": [external(type="Value", value="100")]}
+    async with autoscaling(quiet, hpa(**spec), used="1m") as scaling:
+        await scaling.until(lambda s: why(s, "AbleToScale") == ("True", "ScaleDownStabilized"))
+        scaling.pass_seconds(301)
+        await scaling.until_replicas(0)
+        found = await scaling.until(lambda s: why(s, "ScaledToZero"))
+        assert why(found["status"], "ScaledToZero") == ("True", "ScaledToZero")
+        scaling.total = 250_000
+        scaling.pass_seconds(1)
+        await scaling.until_replicas(3)
+        found = await scaling.until(
+            lambda s: why(s, "ScaledToZero") == ("False", "NotScaledToZero")
+        )
+        shown = {"metric": external()["external"]["metric"], "current": {"value": "250"}}
+        assert found["status"]["currentMetrics"] == [{"type": "External", "external": shown}]
+
+
+async def test_most_of_all_metrics(quiet: World) -> None:
+    """The metric that asks for most decides; one that fails keeps nobody from growing."""
+    await with_pods(quiet, 2)
+    average = {"type": "AverageValue", "averageValue": "1"}
+    failing = {"type": "Pods", "pods": {"metric": {"name": "packets"}, "target": average}}
+    service = {"apiVersion": "v1", "kind": "Service", "name": "web"}
+    hits = {"metric": {"name": "hits"}, "describedObject": service}
+    value = {"type": "Object", "object": {**hits, "target": {"type": "Value", "value": "100"}}}
+    spec = {"metrics": [failing, value, external(type="AverageValue", averageValue="10")]}
+    async with autoscaling(quiet, hpa(**spec), used="1m") as scaling:
+        found = await scaling.until(lambda s: why(s, "ScalingActive"))
         assert why(found["status"], "ScalingActive") == ("False", "FailedGetPodsMetric")
-        assert "metrics of type Pods are not supported" in await scaling.told("FailedGetPodsMetric")
+        # The Deployment has no controller here that would tell how many there are.
+        status = {"replicas": 2, "readyReplicas": 2}
+        await quiet.patch(resources.DEPLOYMENTS, "web", {"status": status}, "status")
+        scaling.total = 150_000
+        scaling.pass_seconds(15)
+        await scaling.until_replicas(4)
+        found = await scaling.until(lambda s: s["desiredReplicas"] == 4)
+        told = await scaling.told("SuccessfulRescale")
+        assert told == f"New size: 4; reason: external metric queue({_SELECTOR}) above target"
+        of_object, of_queue = found["status"]["currentMetrics"][1:]
+        assert of_object["object"] == {**hits, "current": {"value": "150"}}
+        assert of_queue["external"]["current"] == {"averageValue": "75"}
+
+
+async def test_pods_of_two(quiet: World) -> None:
+    """Pods that two autoscalers claim are scaled by neither."""
+    await with_pods(quiet, 1)
+    other = {**hpa(), "metadata": {"name": "web-too"}}
+    await quiet.create(resources.HORIZONTAL_POD_AUTOSCALERS, other)
+    async with autoscaling(quiet, hpa(), used="1") as scaling:
+        await scaling.until(lambda s: why(s, "ScalingActive"))
+        scaling.pass_seconds(1)
+        found = await scaling.until(
+            lambda s: why(s, "ScalingActive") == ("False", "AmbiguousSelector")
+        )
+        named = f"[{quiet.namespace}/web {quiet.namespace}/web-too]"
+        assert found["status"]["conditions"][1]["message"].endswith(
+            f" are controlled by multiple HPAs: {named}"
+        )

@@ -49,8 +49,27 @@ def used(**by_pod: int) -> dict[str, PodMetric]:
         pytest.param(
             [pod("a"), pod("b", "Pending")], used(a=1500), 3, id="pending: nothing, if it grows"
         ),
-        pytest.param([pod("a"), pod("b", "Failed")], used(a=1000), 2, id="failed ones count not"),
-        pytest.param([pod("a"), pod("b", deleted=True)], used(a=1000), 2, id="nor deleted ones"),
+        pytest.param(
+            [pod("a"), pod("b", "Failed")], used(a=1000, b=9000), 2, id="failed ones count not"
+        ),
+        pytest.param(
+            [pod("a"), pod("b", deleted=True)], used(a=1000, b=9000), 2, id="nor deleted ones"
+        ),
+        pytest.param(
+            [pod("a"), pod("b"), pod("c")], used(a=400, b=400), 2, id="missing would turn it round"
+        ),
+        pytest.param(
+            [pod("a"), pod("b", ready="False", started=3600, since=3590)],
+            used(a=1000, b=4000),
+            2,
+            id="never ready: nothing",
+        ),
+        pytest.param(
+            [pod("a"), pod("b", ready="False", started=3600, since=60)],
+            used(a=1000, b=1000),
+            4,
+            id="not ready any more: counts",
+        ),
         pytest.param(
             [pod("a"), pod("b", started=60, since=10)],
             used(a=1000, b=4000),
@@ -64,6 +83,68 @@ def test_replicas(pods: list[Any], values: dict[str, PodMetric], wanted: int) ->
     assert replicas.propose(2, HALF, pods, values, RULES).replicas == wanted
 
 
+@pytest.mark.parametrize(
+    ("current", "ratio", "pods", "wanted"),
+    [
+        pytest.param(2, 1.05, [pod("a"), pod("b")], 2, id="tolerated"),
+        pytest.param(2, 2.0, [pod("a"), pod("b")], 4, id="twice as much"),
+        pytest.param(2, 2.0, [pod("a"), pod("b", ready="False")], 2, id="only ready ones count"),
+        pytest.param(2, 2.0, [pod("a"), pod("b", "Pending")], 2, id="only running ones count"),
+        pytest.param(2, 0.0, [pod("a"), pod("b")], 0, id="nothing to do"),
+        pytest.param(0, 2.5, [], 3, id="from zero the metric alone counts"),
+        pytest.param(0, 1.01, [], 2, id="and nothing is tolerated"),
+        pytest.param(2, 1e12, [pod("a")], 2**31 - 1, id="as many as an int32 holds"),
+    ],
+)
+def test_for_total(current: int, ratio: float, pods: list[Any], wanted: int) -> None:
+    """A metric of the workload as a whole, as a share of its target."""
+    assert replicas.for_total(current, ratio, pods, RULES) == wanted
+
+
+def test_for_total_of_nobody() -> None:
+    """Replicas that have no Pods cannot be judged."""
+    with pytest.raises(NoProposal, match="unable to calculate ready pods: no pods returned"):
+        replicas.for_total(2, 2.0, [], RULES)
+
+
+@pytest.mark.parametrize(
+    ("status_replicas", "total", "wanted", "average"),
+    [
+        pytest.param(2, 20_000, 2, 10_000, id="as it should be"),
+        pytest.param(2, 21_000, 2, 10_500, id="a bit more is tolerated"),
+        pytest.param(2, 35_001, 4, 17_501, id="rounded up"),
+        pytest.param(4, 5_000, 1, 1_250, id="less"),
+        pytest.param(0, 25_000, 3, 0, id="nobody there"),
+    ],
+)
+def test_per_pod(status_replicas: int, total: int, wanted: int, average: int) -> None:
+    """A metric of the workload as a whole, of which each Pod is to have so much."""
+    found = replicas.per_pod(status_replicas, total, 10_000, RULES)
+    assert found == (wanted, average, None)
+
+
+def test_tolerances() -> None:
+    """Growing and shrinking may be tolerated differently."""
+    pods = [pod("a"), pod("b")]
+    rules = Rules(now=NOW, up=0.5, down=0.0)
+    assert replicas.propose(2, HALF, pods, used(a=700, b=700), rules).replicas == 2
+    assert replicas.propose(2, HALF, pods, used(a=200, b=200), rules).replicas == 1
+
+
+def test_requests_of_the_pod() -> None:
+    """What a Pod requests as a whole counts instead of what its containers do, unless one of them
+    is named."""
+    whole = pod("a", request="1")
+    whole["spec"]["resources"] = {"requests": {"cpu": "4"}}
+    found = replicas.propose(1, HALF, [whole], used(a=1000), RULES)
+    assert found.utilization == 25
+    one = Target(resource="cpu", container="main", utilization=50)
+    assert replicas.propose(1, one, [whole], used(a=1000), RULES).utilization == 100
+    other = Target(resource="cpu", container="other", utilization=50)
+    with pytest.raises(NoProposal, match="container other not found in Pod a"):
+        replicas.propose(1, other, [whole], used(a=1000), RULES)
+
+
 def test_average_value() -> None:
     """An amount per Pod instead of a share of what they ask for."""
     target = Target(resource="memory", average_value=100_000)
@@ -75,7 +156,11 @@ def test_average_value() -> None:
     ("pods", "values", "message"),
     [
         ([], used(a=1), "no pods returned by selector while calculating replica count"),
-        ([pod("a")], {}, "did not receive metrics for any ready pods"),
+        (
+            [pod("a")],
+            {},
+            "did not receive metrics for targeted pods (pods might be unready)",
+        ),
         ([pod("a")], used(other=1), "no metrics returned matched known pods"),
         (
             [pod("a", request=None)],
@@ -102,7 +187,10 @@ def test_parsed_metrics() -> None:
     items = [item("a", {"cpu": "100m"}, {"cpu": "1500u"}), item("b", {"cpu": "1"}, {"memory": "1"})]
     assert metrics.parse(items, "cpu") == used(a=102)
     assert metrics.parse(items, "cpu", "c0") == used(a=100, b=1000)
-    with pytest.raises(NoProposal, match="container x not present in metrics for pod n/a"):
+    with pytest.raises(
+        NoProposal,
+        match="failed to get container metrics: container x not present in metrics for pod n/a",
+    ):
         metrics.parse(items, "cpu", "x")
 
 

@@ -317,3 +317,12 @@ def test_pods_of_the_node(web: Kubectl, cluster: ControlPlane) -> None:
     pods = json.loads(_ask(cluster, "/pods", admin=True)[1])["items"]
     names = [(pod["metadata"]["namespace"], pod["metadata"]["name"]) for pod in pods]
     assert (web.namespace, "web") in names
+
+
+def test_summary_through_the_proxy(kubectl: Kubectl) -> None:
+    """The API server's proxy leads to the kubelet of the node that is asked for."""
+    listed = json.loads(kubectl("get", "nodes", "-o", "json").stdout)["items"]
+    for node in (listed[0], listed[-1]):
+        name = node["metadata"]["name"]
+        path = f"/api/v1/nodes/{name}/proxy/stats/summary"
+        assert json.loads(kubectl("get", "--raw", path).stdout)["node"]["nodeName"] == name

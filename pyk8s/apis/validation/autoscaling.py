@@ -42,14 +42,12 @@ def validate_autoscaler(autoscaler: Object) -> list[field.Error]:
     found = meta.validate_object_meta(
         autoscaler, namespaced=True, name_rule=names.is_dns1123_subdomain
     )
-    return found + _spec(autoscaler.get("spec") or {}, 1)
+    return found + _spec(autoscaler.get("spec") or {})
 
 
 def validate_autoscaler_update(updated: Object, existing: Object) -> list[field.Error]:
-    before = (existing.get("spec") or {}).get("minReplicas")
     found = meta.validate_object_meta_update(updated, existing)
-    # Scaling to zero is a feature of its own; an object that has it may keep it.
-    return found + _spec(updated.get("spec") or {}, 0 if before == 0 else 1)
+    return found + _spec(updated.get("spec") or {})
 
 
 def validate_autoscaler_status_update(updated: Object, existing: Object) -> list[field.Error]:
@@ -58,13 +56,14 @@ def validate_autoscaler_status_update(updated: Object, existing: Object) -> list
     return found + checks.all_non_negative(status, ("currentReplicas", "desiredReplicas"), _STATUS)
 
 
-def _spec(spec: Spec, least: int) -> list[field.Error]:
+def _spec(spec: Spec) -> list[field.Error]:
     found = []
     low = spec.get("minReplicas")
     high = spec.get("maxReplicas", 0)
     where = _SPEC.child("maxReplicas")
-    if low is not None and low < least:
-        detail = f"must be greater than or equal to {least}"
+    # Zero is for who has a metric that needs no Pods: HPAScaleToZero is on since 1.37.
+    if low is not None and low < 0:
+        detail = "must be greater than or equal to 0"
         found.append(field.invalid(_SPEC.child("minReplicas"), low, detail))
     if high < 1:
         found.append(field.invalid(where, high, "must be greater than 0"))

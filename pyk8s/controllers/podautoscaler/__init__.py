@@ -6,6 +6,6 @@
                        -> scale written, conditions tell why
 
 The arithmetic is in pure functions: `replicas` makes proposals, `behavior` holds them back;
-`metrics` asks metrics.k8s.io, `controller` writes. Metrics of type Pods, Object and External,
-which come from other servers, are not read: such a metric is told as one that failed.
+`metrics` asks metrics.k8s.io, custom.metrics.k8s.io and external.metrics.k8s.io, `proposals` makes
+a proposal of each metric of a spec, `controller` writes.
 """

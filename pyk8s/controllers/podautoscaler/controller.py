@@ -11,12 +11,15 @@ from typing import Any, NamedTuple
 from pyk8s.apimachinery import errors, labels, meta, times
 from pyk8s.apimachinery.gvk import GroupKind, GroupVersionResource, Object
 from pyk8s.client import discovery, events, informer, resources, rest
+from pyk8s.client.client import Client
 from pyk8s.client.store import Key
 from pyk8s.componenthelpers import podrequests
 from pyk8s.controllers.controller import Context, Controller
-from pyk8s.controllers.podautoscaler import behavior, metrics, replicas, status
+from pyk8s.controllers.podautoscaler import behavior, metrics, proposals, status
 from pyk8s.controllers.podautoscaler.behavior import Bounds, History, Why
-from pyk8s.controllers.podautoscaler.replicas import NoProposal, Proposal, Rules, Target
+from pyk8s.controllers.podautoscaler.metrics import Metrics, RESTMetrics
+from pyk8s.controllers.podautoscaler.proposals import Proposals, Workload
+from pyk8s.controllers.podautoscaler.replicas import NoProposal, Rules
 
 _GOT_SCALE = Why(
     "SucceededGetScale", "the HPA controller was able to get the target's current scale"
@@ -25,7 +28,10 @@ _NO_SCALE = "the HPA controller was unable to get the target's current scale: "
 _DISABLED = Why(
     "ScalingDisabled", "scaling is disabled since the replica count of the target is zero"
 )
-_SOURCES = {"Resource": "resource", "ContainerResource": "containerResource"}
+_TO_ZERO = Why("ScaledToZero", "the HPA controller scaled the workload to zero")
+_NOT_TO_ZERO = Why("NotScaledToZero", "the HPA controller did not scale the workload to zero")
+# Upstream: retry.DefaultRetry, five attempts.
+_CONFLICTS_MAX = 4
 
 
 class Failed(Exception):
@@ -45,8 +51,8 @@ def _now() -> datetime:
 
 
 class HorizontalPodAutoscalerController(Controller[Key]):
-    """`now` is the clock by which windows and periods are measured; `of_pods` tells what Pods
-    use, as metrics.of_pods does."""
+    """`now` is the clock by which windows and periods are measured; `make_metrics` tells whom to
+    ask for metrics."""
 
     name = "horizontal-pod-autoscaler-controller"
     component = "horizontal-pod-autoscaler"
@@ -56,12 +62,14 @@ class HorizontalPodAutoscalerController(Controller[Key]):
         self,
         context: Context,
         now: Callable[[], datetime] = _now,
-        of_pods: metrics.OfPods = metrics.of_pods,
+        make_metrics: Callable[[Client], Metrics] = RESTMetrics,
     ) -> None:
         super().__init__(context)
         self._now = now
-        self._of_pods = of_pods
+        self._metrics = make_metrics(self.client)
         self._histories: dict[Key, History] = {}
+        # Of the autoscalers whose targets were found.
+        self._selectors: dict[Key, labels.Selector] = {}
         self._kinds: dict[GroupKind, discovery.Resource] = {}
         self._pods = self.informer(resources.PODS)
         self._hpas = self.informer(self.resource)
@@ -83,6 +91,7 @@ class HorizontalPodAutoscalerController(Controller[Key]):
 
     def _forget(self, hpa: Object) -> None:
         self._histories.pop(meta.namespaced_name(hpa), None)
+        self._selectors.pop(meta.namespaced_name(hpa), None)
 
     async def reconcile(self, key: Key) -> None:
         known = self._hpas.indexer.get(key)
@@ -97,7 +106,15 @@ class HorizontalPodAutoscalerController(Controller[Key]):
         finally:
             self.queue.add_after(key, self.context.options.horizontal_pod_autoscaler_sync_period)
         if hpa["status"] != (known.get("status") or {}):
+            await self._write_status(hpa)
+
+    async def _write_status(self, hpa: Object) -> None:
+        """Raises StatusError and ServerUnreachable."""
+        try:
             await self.client.update_status(self.resource, hpa)
+        except (errors.StatusError, rest.ServerUnreachable) as error:
+            self._warn(hpa, "FailedUpdateStatus", str(error))
+            raise
 
     async def _scale(self, key: Key, hpa: Object) -> None:
         """Everything but writing the status, which is changed. Raises Failed."""
@@ -109,44 +126,52 @@ class HorizontalPodAutoscalerController(Controller[Key]):
             history = self._histories[key] = History([(self._now().timestamp(), current)])
         hpa["status"]["currentReplicas"] = current
         hpa["status"].setdefault("desiredReplicas", 0)
+        hpa["status"].pop("currentMetrics", None)
         wanted = await self._wanted(hpa, scale, history)
+        if wanted.metrics:
+            hpa["status"]["currentMetrics"] = wanted.metrics
         if wanted.replicas != current:
             await self._rescale(hpa, target, scale, wanted)
             if "behavior" in hpa["spec"]:
                 history.note_scaling(current, wanted.replicas, self._now().timestamp())
             hpa["status"]["lastScaleTime"] = times.format(self._now())
         hpa["status"]["desiredReplicas"] = wanted.replicas
-        hpa["status"].pop("currentMetrics", None)
-        if wanted.metrics:
-            hpa["status"]["currentMetrics"] = wanted.metrics
 
     # --- the target
 
     async def _find_scale(self, hpa: Object) -> tuple[GroupVersionResource, Object]:
         reference = hpa["spec"]["scaleTargetRef"]
-        group = (reference.get("apiVersion") or "").rpartition("/")[0]
-        kind = GroupKind(group, reference["kind"])
         try:
-            if kind not in self._kinds:
-                self._kinds = discovery.by_kind(await discovery.preferred_resources(self.client))
-            if kind not in self._kinds:
-                raise Failed(f'no matches for kind "{kind.kind}" in group "{kind.group}"')
-            target = self._kinds[kind].gvr
+            target = await self._resource(metrics.group_kind(reference))
             namespace = meta.namespace(hpa)
             return target, await self.client.get(target, reference["name"], namespace, "scale")
-        except (Failed, errors.StatusError, rest.ServerUnreachable) as error:
+        except (NoProposal, errors.StatusError, rest.ServerUnreachable) as error:
             self._warn(hpa, "FailedGetScale", str(error))
             why = Why("FailedGetScale", f"{_NO_SCALE}{error}")
             self._set(hpa, status.ABLE_TO_SCALE, False, why)
             raise Failed(str(error)) from error
 
+    async def _resource(self, kind: GroupKind) -> GroupVersionResource:
+        """Raises NoProposal, StatusError and ServerUnreachable."""
+        if kind not in self._kinds:
+            self._kinds = discovery.by_kind(await discovery.preferred_resources(self.client))
+        if kind not in self._kinds:
+            raise NoProposal(f'no matches for kind "{kind.kind}" in group "{kind.group}"')
+        return self._kinds[kind].gvr
+
+    async def _resource_of(self, kind: GroupKind) -> str:
+        """As the custom metrics API names it. Raises NoProposal, ServerUnreachable."""
+        try:
+            return str((await self._resource(kind)).group_resource)
+        except errors.StatusError as error:
+            raise NoProposal(str(error)) from error
+
     async def _rescale(
         self, hpa: Object, target: GroupVersionResource, scale: Object, wanted: _Wanted
     ) -> None:
-        changed = {**scale, "spec": {**scale["spec"], "replicas": wanted.replicas}}
         told = f"New size: {wanted.replicas}; reason: {wanted.reason}"
         try:
-            await self.client.update(target, changed, "scale")
+            await self._write_scale(target, scale, wanted.replicas)
         except (errors.StatusError, rest.ServerUnreachable) as error:
             self._warn(hpa, "FailedRescale", f"{told}; error: {error}")
             text = f"the HPA controller was unable to update the target scale: {error}"
@@ -154,7 +179,22 @@ class HorizontalPodAutoscalerController(Controller[Key]):
             raise Failed(str(error)) from error
         text = f"the HPA controller was able to update the target scale to {wanted.replicas}"
         self._set(hpa, status.ABLE_TO_SCALE, True, Why("SucceededRescale", text))
+        to_zero = not wanted.replicas and proposals.needs_no_pods(hpa)
+        self._set(hpa, status.SCALED_TO_ZERO, to_zero, _TO_ZERO if to_zero else _NOT_TO_ZERO)
         self.context.recorder.event(hpa, events.NORMAL, "SuccessfulRescale", told)
+
+    async def _write_scale(self, target: GroupVersionResource, scale: Object, count: int) -> None:
+        """Whatever else happens to the target meanwhile. Raises StatusError, ServerUnreachable."""
+        for attempt in range(_CONFLICTS_MAX + 1):
+            changed = {**scale, "spec": {**(scale.get("spec") or {}), "replicas": count}}
+            try:
+                await self.client.update(target, changed, "scale")
+                return
+            except errors.StatusError as error:
+                if error.reason != errors.CONFLICT or attempt == _CONFLICTS_MAX:
+                    raise
+            namespace, name = meta.namespaced_name(scale)
+            scale = await self.client.get(target, name, namespace, "scale")
 
     # --- how many
 
@@ -162,12 +202,14 @@ class HorizontalPodAutoscalerController(Controller[Key]):
         spec = hpa["spec"]
         current = (scale.get("spec") or {}).get("replicas") or 0
         least, most = spec.get("minReplicas", 1), spec["maxReplicas"]
-        if current == 0 and least != 0:
-            self._set(hpa, status.SCALING_ACTIVE, False, _DISABLED)
-            return _Wanted(0)
-        if current > most:
+        if current == 0:
+            made_zero = status.is_true(hpa, status.SCALED_TO_ZERO)
+            if not made_zero or not (least or proposals.needs_no_pods(hpa)):
+                self._set(hpa, status.SCALING_ACTIVE, False, _DISABLED)
+                return _Wanted(0)
+        elif current > most:
             return _Wanted(most, "Current number of replicas above Spec.MaxReplicas")
-        if current < least:
+        elif current < least:
             return _Wanted(least, "Current number of replicas below Spec.MinReplicas")
         proposed, name, found = await self._by_metrics(hpa, scale)
         reason = "All metrics below target" if proposed < current else f"{name} above target"
@@ -177,54 +219,70 @@ class HorizontalPodAutoscalerController(Controller[Key]):
         outcome = behavior.normalize(history, current, proposed, bounds, now)
         self._set(hpa, status.ABLE_TO_SCALE, True, outcome.able)
         self._set(hpa, status.SCALING_LIMITED, outcome.is_limited, outcome.limited_why)
+        if current == 0 and outcome.replicas < least:
+            below = "Current number of replicas below Spec.MinReplicas"
+            return _Wanted(least, reason if proposed > current else below, found)
         return _Wanted(outcome.replicas, reason, found)
 
     async def _by_metrics(self, hpa: Object, scale: Object) -> tuple[int, str, list[Object]]:
         """The largest of the proposals, the metric it is from, and what all of them were. A
         metric that fails keeps the workload from shrinking, all of them from anything."""
-        selector = (scale.get("status") or {}).get("selector")
-        if not selector:
-            self._warn(hpa, "SelectorRequired", "selector is required")
-            why = Why("InvalidSelector", "the HPA target's scale is missing a selector")
-            self._set(hpa, status.SCALING_ACTIVE, False, why)
-            raise self._no_proposal(hpa, "selector is required")
-        current = scale["spec"]["replicas"]
-        best, best_name, found = 0, "", []
-        failures: list[tuple[Why, str]] = []
+        workload = self._workload(hpa, scale)
+        asking = Proposals(self._metrics, self._resource_of, self._rules(hpa))
+        best, best_name, found = 0, "", list[Object]()
+        failures: list[proposals.Failed] = []
         for metric in hpa["spec"].get("metrics") or ():
             try:
-                proposal, name = await self._propose(hpa, metric, current, selector)
-            except (NoProposal, rest.ServerUnreachable) as error:
-                failures.append(self._tell_failure(hpa, metric, error))
+                proposal = await asking.of(metric, workload)
+            except proposals.Failed as failure:
+                self._warn(hpa, failure.reason, str(failure))
+                failures.append(failure)
                 found.append({"type": ""})
                 continue
-            found.append(status.of_metric(metric, proposal))
+            found.append(proposal.status)
             if not best or proposal.replicas > best:
-                best, best_name = proposal.replicas, name
-        if len(failures) == len(found) or (failures and best < current):
-            self._set(hpa, status.SCALING_ACTIVE, False, failures[0][0])
+                best, best_name = proposal.replicas, proposal.name
+        if failures and (len(failures) == len(found) or best < workload.replicas):
+            first = failures[0]
+            text = f"the HPA was unable to compute the replica count: {first}"
+            self._set(hpa, status.SCALING_ACTIVE, False, Why(first.reason, text))
+            hpa["status"]["currentMetrics"] = found
             text = f"invalid metrics ({len(failures)} invalid out of {len(found)})"
-            raise self._no_proposal(hpa, f"{text}, first error is: {failures[0][1]}")
+            raise self._no_proposal(hpa, f"{text}, first error is: {first.told}")
         text = f"the HPA was able to successfully calculate a replica count from {best_name}"
         self._set(hpa, status.SCALING_ACTIVE, True, Why("ValidMetricFound", text))
         return best, best_name, found
 
-    async def _propose(
-        self, hpa: Object, metric: Object, current: int, selector: str
-    ) -> tuple[Proposal, str]:
-        if metric["type"] not in _SOURCES:
-            raise NoProposal(f"metrics of type {metric['type']} are not supported")
-        target, name = _target(metric)
-        namespace = meta.namespace(hpa)
+    def _workload(self, hpa: Object, scale: Object) -> Workload:
+        """Raises Failed for one whose Pods cannot be told, or are another autoscaler's too."""
+        text = (scale.get("status") or {}).get("selector")
+        if not text:
+            why = Why("InvalidSelector", "the HPA target's scale is missing a selector")
+            raise self._bad_selector(hpa, "SelectorRequired", "selector is required", why)
         try:
-            asked = metrics.Asked(namespace, selector, target.resource, target.container)
-            used = await self._of_pods(self.client, asked)
-        except NoProposal as error:
-            text = f"unable to get metrics for resource {target.resource}: {error}"
-            raise NoProposal(text) from error
-        matches = labels.parse(selector).matches
-        own = [pod for pod in self._pods.lister.list(namespace) if matches(meta.labels(pod))]
-        return replicas.propose(current, target, own, used, self._rules(hpa)), name
+            found = proposals.workload_of(hpa, scale, self._pods.lister.list(meta.namespace(hpa)))
+        except ValueError as error:
+            text = (
+                f"couldn't convert selector into a corresponding internal selector object: {error}"
+            )
+            raise self._bad_selector(hpa, "InvalidSelector", text) from error
+        key = meta.namespaced_name(hpa)
+        self._selectors[key] = labels.parse(text)
+        claimants = sorted(
+            other
+            for other, selector in self._selectors.items()
+            if other[0] == key[0] and any(selector.matches(meta.labels(p)) for p in found.pods)
+        )
+        if len(claimants) > 1:
+            named = " ".join("/".join(each) for each in claimants)
+            text = f"pods by selector {text} are controlled by multiple HPAs: [{named}]"
+            raise self._bad_selector(hpa, "AmbiguousSelector", text)
+        return found
+
+    def _bad_selector(self, hpa: Object, reason: str, text: str, why: Why | None = None) -> Failed:
+        self._warn(hpa, reason, text)
+        self._set(hpa, status.SCALING_ACTIVE, False, why or Why(reason, text))
+        return self._no_proposal(hpa, text)
 
     def _rules(self, hpa: Object) -> Rules:
         options, own = self.context.options, hpa["spec"].get("behavior") or {}
@@ -247,19 +305,6 @@ class HorizontalPodAutoscalerController(Controller[Key]):
 
     # --- telling
 
-    def _tell_failure(self, hpa: Object, metric: Object, error: Exception) -> tuple[Why, str]:
-        """For ScalingActive, and how the failure of all is told."""
-        kind = metric["type"]
-        reason, text = f"FailedGet{kind}Metric", str(error)
-        where = f"{kind.lower()} metric"
-        if kind in _SOURCES:
-            resource = metric[_SOURCES[kind]]["name"]
-            text = f"failed to get {resource} utilization: {error}"
-            where = f"{resource} {'resource' if kind == 'Resource' else 'container'} metric"
-        self._warn(hpa, reason, text)
-        message = f"the HPA was unable to compute the replica count: {text}"
-        return Why(reason, message), f"failed to get {where} value: {text}"
-
     def _no_proposal(self, hpa: Object, text: str) -> Failed:
         self._warn(hpa, "FailedComputeMetricsReplicas", text)
         return Failed(text)
@@ -269,22 +314,3 @@ class HorizontalPodAutoscalerController(Controller[Key]):
 
     def _warn(self, hpa: Object, reason: str, message: str) -> None:
         self.context.recorder.event(hpa, events.WARNING, reason, message)
-
-
-def _target(metric: Object) -> tuple[Target, str]:
-    """What is aimed at, and what the metric is called in a sentence."""
-    source = metric[_SOURCES[metric["type"]]]
-    aim, resource = source["target"], source["name"]
-    name = f"{resource} {'container ' if metric['type'] == 'ContainerResource' else ''}resource"
-    container = source.get("container", "")
-    if (text := aim.get("averageValue")) is not None:
-        amount = podrequests.milli(podrequests.nanos(text))
-        return Target(resource=resource, container=container, average_value=amount), name
-    utilization = aim.get("averageUtilization")
-    if utilization is None:
-        raise NoProposal(
-            "invalid resource metric source: neither a utilization target nor a value target was "
-            "set"
-        )
-    name += " utilization (percentage of request)"
-    return Target(resource=resource, container=container, utilization=utilization), name

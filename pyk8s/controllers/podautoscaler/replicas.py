@@ -3,7 +3,7 @@
 
 Mirrors upstream's `replica_calculator.go`. Amounts are thousandths. A Pod that is not ready
 counts as one that uses nothing, but only against scaling up; one without metrics counts against
-either direction.
+either direction; one that fails or is being deleted does not count at all.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from pyk8s.apimachinery import meta, times
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.componenthelpers import podrequests
 from pyk8s.controllers import pods as pod_rules
+
+_INT32_MAX = 2**31 - 1
 
 
 class NoProposal(ValueError):
@@ -48,9 +50,10 @@ class Rules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """What each Pod should use: so many percent of its request, or so many thousandths."""
+    """What each Pod should use: so many percent of its request, or so many thousandths. `resource`
+    is empty for a metric of another kind."""
 
-    resource: str
+    resource: str = ""
     container: str = ""
     utilization: int | None = None
     average_value: int = 0
@@ -66,8 +69,9 @@ class Proposal(NamedTuple):
 
 class _Groups(NamedTuple):
     ready: int
-    ignored: frozenset[str]
+    unready: frozenset[str]
     missing: frozenset[str]
+    ignored: frozenset[str]
 
 
 def propose(
@@ -81,13 +85,14 @@ def propose(
     if not pods:
         raise NoProposal("no pods returned by selector while calculating replica count")
     groups = group(pods, metrics, target.resource, rules)
-    values = {name: m.value for name, m in metrics.items() if name not in groups.ignored}
-    requests = _requests(pods, target) if target.utilization is not None else {}
+    uncounted = groups.ignored | groups.unready
+    values = {name: m.value for name, m in metrics.items() if name not in uncounted}
     if not values:
-        raise NoProposal("did not receive metrics for any ready pods")
+        raise NoProposal("did not receive metrics for targeted pods (pods might be unready)")
+    requests = _requests(pods, target) if target.utilization is not None else {}
     ratio, value, utilization = _ratio(values, requests, target)
     unchanged = Proposal(current, value, utilization)
-    rebalance = bool(groups.ignored) and ratio > 1.0
+    rebalance = bool(groups.unready) and ratio > 1.0
     if not rebalance and not groups.missing:
         if rules.tolerate(ratio):
             return unchanged
@@ -98,7 +103,7 @@ def propose(
         elif ratio > 1.0:
             values[name] = 0
     if rebalance:
-        values.update(dict.fromkeys(groups.ignored, 0))
+        values.update(dict.fromkeys(groups.unready, 0))
     corrected, _, _ = _ratio(values, requests, target)
     turned = ratio < 1.0 < corrected or corrected < 1.0 < ratio
     wanted = math.ceil(corrected * len(values))
@@ -132,24 +137,53 @@ def _ratio(
     return utilization / target.utilization, used // len(known), utilization
 
 
+def for_total(current: int, ratio: float, pods: Sequence[Object], rules: Rules) -> int:
+    """For a metric of the workload as a whole, of which `ratio` is the share of the target. Raises
+    NoProposal."""
+    if not current:
+        # Nobody is ready where nobody is: from zero on, the metric alone counts.
+        return _replicas(ratio)
+    if rules.tolerate(ratio):
+        return current
+    if not pods:
+        text = "no pods returned by selector while calculating replica count"
+        raise NoProposal(f"unable to calculate ready pods: {text}")
+    ready = sum(1 for pod in pods if pod_rules.phase(pod) == "Running" and pod_rules.is_ready(pod))
+    return _replicas(ratio * ready)
+
+
+def per_pod(status_replicas: int, used: int, average: int, rules: Rules) -> Proposal:
+    """For a metric of the workload as a whole, of which each Pod is to have `average`."""
+    if not status_replicas:
+        return Proposal(_replicas(used / average), 0)
+    replicas = status_replicas
+    if not rules.tolerate(used / (average * status_replicas)):
+        replicas = _replicas(used / average)
+    return Proposal(replicas, -(-used // status_replicas))
+
+
+def _replicas(number: float) -> int:
+    return min(math.ceil(number), _INT32_MAX)
+
+
 def group(
     pods: Iterable[Object], metrics: Mapping[str, PodMetric], resource: str, rules: Rules
 ) -> _Groups:
-    """Which Pods count. Those that fail or are being deleted are in no group."""
-    ready, ignored, missing = 0, set(), set()
+    """Which Pods count, and how."""
+    ready, unready, missing, ignored = 0, set(), set(), set()
     for pod in pods:
         name, phase = meta.name(pod), pod_rules.phase(pod)
         if meta.is_being_deleted(pod) or phase == "Failed":
-            continue
-        if phase == "Pending":
             ignored.add(name)
+        elif phase == "Pending":
+            unready.add(name)
         elif name not in metrics:
             missing.add(name)
         elif resource == "cpu" and _is_warming_up(pod, metrics[name], rules):
-            ignored.add(name)
+            unready.add(name)
         else:
             ready += 1
-    return _Groups(ready, frozenset(ignored), frozenset(missing))
+    return _Groups(ready, frozenset(unready), frozenset(missing), frozenset(ignored))
 
 
 def _is_warming_up(pod: Object, metric: PodMetric, rules: Rules) -> bool:
@@ -167,18 +201,28 @@ def _is_warming_up(pod: Object, metric: PodMetric, rules: Rules) -> bool:
 
 def _requests(pods: Iterable[Object], target: Target) -> dict[str, int]:
     """By Pod; of one container, where the target names it. Raises NoProposal."""
-    requests = {}
-    for pod in pods:
-        spec: Mapping[str, Any] = pod["spec"]
-        sidecars = filter(podrequests.is_restartable, spec.get("initContainers") or ())
-        total = 0
-        for container in (*spec["containers"], *sidecars):
-            if target.container not in ("", container["name"]):
-                continue
-            asked = ((container.get("resources") or {}).get("requests") or {}).get(target.resource)
-            if asked is None:
-                where = f"in container {container['name']} of Pod {meta.name(pod)}"
-                raise NoProposal(f"missing request for {target.resource} {where}")
-            total += podrequests.milli(podrequests.nanos(asked))
-        requests[meta.name(pod)] = total
-    return requests
+    return {meta.name(pod): _request(pod, target) for pod in pods}
+
+
+def _request(pod: Object, target: Target) -> int:
+    spec: Mapping[str, Any] = pod["spec"]
+    own = (spec.get("resources") or {}).get("requests")
+    if own and not target.container:
+        if target.resource not in (requested := podrequests.requests(pod)):
+            text = f"missing pod-level request for {target.resource} in Pod {meta.name(pod)}"
+            raise NoProposal(text)
+        return podrequests.milli(requested[target.resource])
+    sidecars = filter(podrequests.is_restartable, spec.get("initContainers") or ())
+    containers = [*spec["containers"], *sidecars]
+    if target.container:
+        containers = [each for each in containers if each["name"] == target.container]
+        if not containers:
+            raise NoProposal(f"container {target.container} not found in Pod {meta.name(pod)}")
+    total = 0
+    for container in containers:
+        asked = ((container.get("resources") or {}).get("requests") or {}).get(target.resource)
+        if asked is None:
+            where = f"in container {container['name']} of Pod {meta.name(pod)}"
+            raise NoProposal(f"missing request for {target.resource} {where}")
+        total += podrequests.milli(podrequests.nanos(asked))
+    return total

@@ -1,19 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The status of an autoscaler: conditions, and what a metric looks like in it. No I/O."""
+"""The conditions of an autoscaler. No I/O."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from pyk8s.apimachinery import quantity, times
+from pyk8s.apimachinery import times
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.controllers.podautoscaler.behavior import Why
-from pyk8s.controllers.podautoscaler.replicas import Proposal
 
 ABLE_TO_SCALE = "AbleToScale"
 SCALING_ACTIVE = "ScalingActive"
 SCALING_LIMITED = "ScalingLimited"
+# Set when the replicas are changed; what an autoscaler made zero it may make more again.
+SCALED_TO_ZERO = "ScaledToZero"
 
 
 def set_condition(hpa: Object, type: str, is_true: bool, why: Why, now: datetime) -> None:
@@ -29,12 +30,6 @@ def set_condition(hpa: Object, type: str, is_true: bool, why: Why, now: datetime
     found.update(status=status, reason=why.reason, message=why.message)
 
 
-def of_metric(spec: dict[str, Any], proposal: Proposal) -> dict[str, Any]:
-    """An entry of status.currentMetrics for a metric of type Resource or ContainerResource."""
-    field = "resource" if spec["type"] == "Resource" else "containerResource"
-    current: dict[str, Any] = {"averageValue": quantity.canonical(f"{proposal.value}m")}
-    if proposal.utilization is not None:
-        current["averageUtilization"] = proposal.utilization
-    source = spec[field]
-    named = {key: source[key] for key in ("name", "container") if key in source}
-    return {"type": spec["type"], field: {**named, "current": current}}
+def is_true(hpa: Object, type: str) -> bool:
+    conditions = (hpa.get("status") or {}).get("conditions") or ()
+    return any(each["type"] == type and each["status"] == "True" for each in conditions)

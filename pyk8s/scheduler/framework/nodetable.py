@@ -144,12 +144,13 @@ class NodeTable:
         self._node_changed(row)
         return row
 
-    def refresh_node(self, node: Object) -> None:
+    def refresh_node(self, node: Object) -> int:
         """A newer state of a known node in which nothing changed that a row is judged by; its
-        images may have."""
+        images may have. Its row."""
         row = self.rows[meta.name(node)]
         self.nodes[row] = node
         self._set_images(row, _images(node))
+        return row
 
     def _set_images(self, row: int, images: Mapping[str, int]) -> None:
         before = self._images_of.get(row, {})

@@ -202,6 +202,9 @@ class DefaultPreemption:
                     nodes.remove_pod(each.uid)
                     gone[each.uid] = each
                     violations += each in violating
+            if not gone:
+                # It is not for pods that the node is out, as when an extender leaves it out.
+                return (f'expected at least one victim pod on node "{node}"',)
             return Candidate(row, tuple(sorted(gone.values(), key=_importance)), violations)
         finally:
             for each in gone.values():

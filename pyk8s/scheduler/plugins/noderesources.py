@@ -141,8 +141,8 @@ class Fit:
         return unschedulable(*reasons)
 
     def score(self, state: CycleState, pod: PodInfo, nodes: NodeTable, rows: Rows) -> Ints:
-        total = np.zeros(nodes.pods_max[rows].shape, np.int64)
-        weights = np.zeros_like(total)
+        total: Ints | int = 0
+        weights: Ints | int = 0
         for name, weight in self._args.resources:
             amount = pod.requests.get(name, 0)
             if name not in _NATIVE and not amount:
@@ -153,14 +153,21 @@ class Fit:
                 requested = nodes.non_zero[line, rows] + pod.non_zero[line]
             else:
                 requested = nodes.requested[line, rows] + amount
-            here = capacity > 0
-            scores = self._scorer(requested, np.maximum(capacity, 1)) * here
-            total += weight * scores
-            weights += weight * (scores > 0 if self._is_ratio else here)
+            counts = capacity > 0
+            scores = self._scorer(requested, np.maximum(capacity, 1)) * counts
+            if self._is_ratio:
+                counts = scores > 0
+            total = total + (scores if weight == 1 else weight * scores)
+            weights = weights + (counts if weight == 1 else weight * counts)
+        return self._divided(total, np.maximum(weights, 1), nodes, rows)
+
+    def _divided(self, total: Ints | int, by: Ints, nodes: NodeTable, rows: Rows) -> Ints:
+        if isinstance(total, int):
+            return np.zeros(nodes.pods_max[rows].shape, np.int64)
         if self._is_ratio:
             # Halves go away from zero, as Go rounds them.
-            return np.floor(total / np.maximum(weights, 1) + 0.5).astype(np.int64)
-        return total // np.maximum(weights, 1)
+            return np.floor(total / by + 0.5).astype(np.int64)
+        return np.asarray(total // by, np.int64)
 
 
 class BalancedAllocation:
