@@ -468,10 +468,16 @@ def _status_of(pod: Object, outcome: Outcome) -> Object:
             condition["lastTransitionTime"] = existing["lastTransitionTime"]
         else:
             condition["lastTransitionTime"] = times.now()
-        changes["conditions"] = [condition]
+        changes["conditions"] = [{**condition, **_observed(pod)}]
     if outcome.nominated is not None and outcome.nominated != nominated_node(pod):
         changes["nominatedNodeName"] = outcome.nominated or None
     return changes
+
+
+def _observed(pod: Object) -> Object:
+    """Which generation of the pod was looked at, where the server counts them."""
+    generation = pod["metadata"].get("generation")
+    return {"observedGeneration": generation} if generation else {}
 
 
 def _reason_of(status: Status) -> str:
