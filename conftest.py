@@ -31,15 +31,17 @@ def control_plane() -> Iterator[ControlPlane]:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[ControlPlane]:
     """`pyk8s up --ephemeral` with everything that lives on an API server, and two nodes, for what
-    is about more than one. Its controllers make sure that none of them changes what they share,
-    and none has fallen by the end."""
+    is about more than one. Its components make sure that none of them changes what its parts
+    share, and none has fallen by the end."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("KUBE_CACHE_MUTATION_DETECTOR", "true")
         for plane in _running("--nodes=2"):
             yield plane
-            log = plane.kubeconfig.with_name("controller-manager.log").read_text()
-            assert "CacheMutated" not in log
-            assert "Traceback" not in log
+            logs = {path.name: path.read_text() for path in plane.kubeconfig.parent.glob("*.log")}
+            assert {"controller-manager.log", "scheduler.log", "node.log"} <= logs.keys()
+            for name, log in logs.items():
+                assert "CacheMutated" not in log, name
+                assert "Traceback" not in log, name
 
 
 def _running(*flags: str) -> Iterator[ControlPlane]:

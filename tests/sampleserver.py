@@ -64,6 +64,8 @@ class SampleServer:
         self.seen: list[Seen] = []
         # What a path is answered with instead; without its query.
         self.instead: dict[str, Answer] = {}
+        # The ports that requests came from, in their order.
+        self.ports: list[int] = []
         self.objects: dict[str, Object] = {}
         self._changed: list[asyncio.Queue[Object | None]] = []
         self._revision = 1
@@ -100,6 +102,10 @@ class SampleServer:
     def watchers(self) -> int:
         return len(self._changed)
 
+    def hang_up(self) -> None:
+        """End every connection, as a server does whose patience is over."""
+        self.run(self._hang_up())
+
     def call(self, function: Callable[[], object]) -> None:
         """On the server's own loop."""
         self._loop.call_soon_threadsafe(function)
@@ -119,11 +125,15 @@ class SampleServer:
         self.port = listener.getsockname()[1]
         await web.SockSite(self._runner, listener, ssl_context=self._tls).start()
 
+    async def _hang_up(self) -> None:
+        server = self._runner.server if self._runner is not None else None
+        for connection in list(server.connections if server is not None else ()):
+            if connection.transport is not None:
+                connection.transport.abort()
+
     async def _stop(self) -> None:
         if self._runner is not None:
-            for connection in list(self._runner.server.connections if self._runner.server else ()):
-                if connection.transport is not None:
-                    connection.transport.abort()
+            await self._hang_up()
             await self._runner.cleanup()
             self._runner = None
 
@@ -131,6 +141,7 @@ class SampleServer:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         assert request.transport is not None
+        self.ports.append(request.transport.get_extra_info("peername")[1])
         peer = request.transport.get_extra_info("peercert") or {}
         name = next((v for rdn in peer["subject"] for k, v in rdn if k == "commonName"), "")
         body = b"" if "upgrade" in request.headers else await request.read()

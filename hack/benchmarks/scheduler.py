@@ -31,7 +31,7 @@ from pyk8s.scheduler.evaluation import Evaluations
 from pyk8s.scheduler.framework import podinfo
 from pyk8s.scheduler.framework.nodetable import NodeTable
 from pyk8s.scheduler.plugins.defaultpreemption import DefaultPreemption
-from pyk8s.scheduler.profiles import RELEVANT, default_profile, handle_of
+from pyk8s.scheduler.profiles import default_profile, handle_of
 
 HOSTNAME, ZONE = "kubernetes.io/hostname", "topology.kubernetes.io/zone"
 _ZONES = 10
@@ -90,13 +90,18 @@ def table_of(nodes: int) -> tuple[NodeTable, Any]:
 async def core(nodes: int, pods: int, spec: Callable[[], Object]) -> None:
     """All pods get a node."""
     table, handle = table_of(nodes)
-    profile, kept, waiting = default_profile(handle), Evaluations(table), queue.Queue(RELEVANT)
+    profile, kept, waiting = (
+        default_profile(handle),
+        Evaluations(table),
+        queue.Queue(queue.QueueOptions()),
+    )
     objects = [pod(f"pod-{number:06}", spec()) for number in range(pods)]
     with _Stopwatch(pods):
         for each in objects:
             waiting.add(podinfo.of(each))
         for _ in range(pods):
             queued = await waiting.pop()
+            waiting.done(queued.info.uid)
             evaluation = kept.of(profile, queued.info)
             row = evaluation.best()
             assert row >= 0, evaluation.diagnosis().message

@@ -15,6 +15,7 @@ from pyk8s.admission.certificates import (
     CertificateApproval,
     CertificateSigning,
     CertificateSubjectRestriction,
+    ClusterTrustBundleAttest,
 )
 from pyk8s.admission.defaultclass import (
     INGRESS_CLASSES,
@@ -25,6 +26,7 @@ from pyk8s.admission.defaultclass import (
 from pyk8s.admission.defaulttolerationseconds import DEFAULT_SECONDS, DefaultTolerationSeconds
 from pyk8s.admission.lifecycle import NAMESPACES, NamespaceLifecycle
 from pyk8s.admission.limitranger import LIMIT_RANGES, LimitRanger
+from pyk8s.admission.nodetaint import TaintNodesByCondition
 from pyk8s.admission.objects import ObjectsOf
 from pyk8s.admission.priority import PRIORITY_CLASSES, Priority
 from pyk8s.admission.resourcequota import RESOURCE_QUOTAS, ResourceQuota, Rewrite
@@ -63,6 +65,7 @@ _ORDERED: dict[str, _Make] = {
     "NamespaceLifecycle": lambda given: NamespaceLifecycle(given.objects_of(NAMESPACES).get),
     "LimitRanger": lambda given: LimitRanger(given.objects_of(LIMIT_RANGES)),
     "ServiceAccount": lambda given: ServiceAccount(given.objects_of(SERVICE_ACCOUNTS)),
+    "TaintNodesByCondition": lambda given: TaintNodesByCondition(),
     "Priority": lambda given: Priority(given.objects_of(PRIORITY_CLASSES)),
     "DefaultTolerationSeconds": _default_toleration_seconds,
     "DefaultStorageClass": lambda given: DefaultStorageClass(given.objects_of(STORAGE_CLASSES)),
@@ -70,6 +73,7 @@ _ORDERED: dict[str, _Make] = {
     "RuntimeClass": lambda given: RuntimeClass(given.objects_of(RUNTIME_CLASSES)),
     "CertificateApproval": lambda given: CertificateApproval(given.authorizer),
     "CertificateSigning": lambda given: CertificateSigning(given.authorizer),
+    "ClusterTrustBundleAttest": lambda given: ClusterTrustBundleAttest(given.authorizer),
     "CertificateSubjectRestriction": lambda given: CertificateSubjectRestriction(),
     "DefaultIngressClass": lambda given: DefaultIngressClass(given.objects_of(INGRESS_CLASSES)),
     # The last, so that nothing is charged that another refuses.

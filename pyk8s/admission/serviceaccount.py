@@ -16,20 +16,15 @@ from pyk8s.admission import interface
 from pyk8s.admission.objects import Objects
 from pyk8s.apimachinery import errors, meta, names
 from pyk8s.apimachinery.gvk import GroupResource, Object
-from pyk8s.componenthelpers import podsecrets
+from pyk8s.componenthelpers import podsecrets, tokenvolume
 
 SERVICE_ACCOUNTS = GroupResource("", "serviceaccounts")
 DEFAULT_NAME = "default"
 ENFORCE_MOUNTABLE_SECRETS = "kubernetes.io/enforce-mountable-secrets"
 MIRROR_POD = "kubernetes.io/config.mirror"
-TOKEN_MOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
-VOLUME_PREFIX = "kube-api-access-"
 
 # Upstream looks ten times, with 100 to 200 ms between.
 _DEFAULT_WAIT_SECONDS = 1.5
-# An hour, and seven seconds by which the server knows who asked for the default.
-_TOKEN_SECONDS = 60 * 60 + 7
-_FILE_MODE = 0o644
 # As Go's strconv.ParseBool.
 _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 
@@ -116,36 +111,21 @@ def automounts(account: Object, spec: Object) -> bool:
 def mount_token(spec: Object) -> None:
     """Into every container that has nothing in that place. Changes the spec."""
     volumes = spec.get("volumes") or ()
-    own = next((v["name"] for v in volumes if v["name"].startswith(VOLUME_PREFIX)), "")
-    name = own or names.generate_name(VOLUME_PREFIX)
+    # Validation comes later: what it wants need not be there yet.
+    named = (volume.get("name", "") for volume in volumes)
+    own = next((each for each in named if each.startswith(tokenvolume.NAME_PREFIX)), "")
+    name = own or names.generate_name(tokenvolume.NAME_PREFIX)
     is_needed = False
     for kind in ("initContainers", "containers"):
         for container in spec.get(kind) or ():
             mounts = container.get("volumeMounts") or ()
-            if any(mount.get("mountPath") == TOKEN_MOUNT_PATH for mount in mounts):
+            if any(mount.get("mountPath") == tokenvolume.MOUNT_PATH for mount in mounts):
                 continue
-            mount = {"name": name, "readOnly": True, "mountPath": TOKEN_MOUNT_PATH}
+            mount = {"name": name, "readOnly": True, "mountPath": tokenvolume.MOUNT_PATH}
             container["volumeMounts"] = [*mounts, mount]
             is_needed = True
     if is_needed and not own:
-        spec["volumes"] = [*volumes, {"name": name, "projected": _token_volume()}]
-
-
-def _token_volume() -> dict[str, Any]:
-    namespace = {"apiVersion": "v1", "fieldPath": "metadata.namespace"}
-    return {
-        "sources": [
-            {"serviceAccountToken": {"expirationSeconds": _TOKEN_SECONDS, "path": "token"}},
-            {
-                "configMap": {
-                    "name": "kube-root-ca.crt",
-                    "items": [{"key": "ca.crt", "path": "ca.crt"}],
-                }
-            },
-            {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": namespace}]}},
-        ],
-        "defaultMode": _FILE_MODE,
-    }
+        spec["volumes"] = [*volumes, {"name": name, "projected": tokenvolume.projected()}]
 
 
 # --- what a Pod may name
@@ -193,11 +173,12 @@ def _container_faults(kind: str, containers: Any, account: Object) -> Iterator[s
     mountable = _names(account, "secrets")
     end = _not_referenced(account)
     for container in containers:
-        who = f"{kind} {container['name']}"
+        who = f"{kind} {container.get('name', '')}"
         for variable in container.get("env") or ():
             chosen = (variable.get("valueFrom") or {}).get("secretKeyRef")
             if chosen is not None and (name := chosen.get("name", "")) not in mountable:
-                what = f'envVar {variable["name"]} referencing secret.secretName="{name}"'
+                shown = variable.get("name", "")
+                what = f'envVar {shown} referencing secret.secretName="{name}"'
                 yield f"{who} with {what} is not allowed because {end}"
         for source in container.get("envFrom") or ():
             chosen = source.get("secretRef")

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""StorageObjectInUseProtection: claims and volumes are made with the finalizer that keeps them
-while they are in use.
+"""StorageObjectInUseProtection: claims, volumes and VolumeAttributesClasses are made with the
+finalizer that keeps them while they are in use.
 
 Mirrors `plugin/pkg/admission/storage/storageobjectinuseprotection`. The finalizers are taken off by
 the protection controllers, so this plugin is to be left out where those do not run.
-VolumeAttributesClasses get none: their protection controller is not built.
 """
 
 from __future__ import annotations
@@ -17,6 +16,9 @@ from pyk8s.componenthelpers import volumes
 _FINALIZERS = {
     GroupResource("", "persistentvolumeclaims"): volumes.CLAIM_PROTECTION,
     GroupResource("", "persistentvolumes"): volumes.VOLUME_PROTECTION,
+    GroupResource("storage.k8s.io", "volumeattributesclasses"): (
+        volumes.ATTRIBUTES_CLASS_PROTECTION
+    ),
 }
 
 

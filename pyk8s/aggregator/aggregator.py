@@ -63,7 +63,8 @@ class Aggregator:
         local: Callable[[], tuple[GroupVersion, ...]],
         options: Options,
     ) -> None:
-        """`local` says which group versions this server serves itself."""
+        """`local` says which group versions this server serves itself. Raises OSError and
+        ssl.SSLError for files that cannot be used."""
         self._dispatcher = dispatcher
         self._published = published
         self._options = options
@@ -94,6 +95,8 @@ class Aggregator:
         await self._follower.stop()
         await self._discovery.downloads.stop()
         await self._openapi.stop()
+        for name in list(self._relays):
+            self._hang_up(name)
         await self._availability.stop()
 
     # --- changes
@@ -114,7 +117,7 @@ class Aggregator:
         self._publish()
 
     def _take_back(self, service: APIService) -> None:
-        self._relays.pop(service.name, None)
+        self._hang_up(service.name)
         self._proxies.pop(service.name, None)
         self._discovery.removed(service.name)
         self._openapi.removed(service.name)
@@ -143,6 +146,7 @@ class Aggregator:
         known = self._relays.get(service.name)
         if known is not None and _trust(known[0]) == _trust(service):
             return known[1:]
+        self._hang_up(service.name)
         way, fault = None, ""
         try:
             way = self._transports.verifying(service)
@@ -151,6 +155,11 @@ class Aggregator:
             _log.warning("APIService %s: %s", service.name, fault)
         self._relays[service.name] = service, way, fault
         return way, fault
+
+    def _hang_up(self, name: str) -> None:
+        _, way, _ = self._relays.pop(name, (None, None, ""))
+        if way is not None and way.idle is not None:
+            way.idle.close()
 
     # --- what is published
 

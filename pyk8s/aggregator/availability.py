@@ -32,6 +32,7 @@ from pyk8s.apimachinery import errors, times
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.auth import user
 from pyk8s.endpoints import relay
+from pyk8s.endpoints.dialing import DialError
 from pyk8s.registry.builder import Stores
 from pyk8s.registry.context import RequestContext
 from pyk8s.registry.store import Existing
@@ -275,7 +276,7 @@ class Judge:
                 answer = await way.fetch(location, headers, _ANSWER_BYTES_MAX)
         except TimeoutError:
             return f"timed out waiting for {location.url}"
-        except relay.DialError as error:
+        except DialError as error:
             fault = f'Get "{location.url}": {error}'
         else:
             if 200 <= answer.status < 300:

@@ -19,7 +19,8 @@ from pyk8s.aggregator import transport
 from pyk8s.aggregator.apiservice import APIService
 from pyk8s.aggregator.resolver import ResolveError, Resolver
 from pyk8s.auth import user
-from pyk8s.endpoints.relay import DialError, Fetched, Relay
+from pyk8s.endpoints.dialing import DialError
+from pyk8s.endpoints.relay import Fetched, Relay
 
 _log = logging.getLogger(__name__)
 

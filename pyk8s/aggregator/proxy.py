@@ -17,7 +17,9 @@ from pyk8s.aggregator import transport
 from pyk8s.aggregator.apiservice import APIService
 from pyk8s.aggregator.resolver import ResolveError, Resolver
 from pyk8s.endpoints import response
-from pyk8s.endpoints.relay import Changes, DialError, Relay
+from pyk8s.endpoints.dialing import DialError
+from pyk8s.endpoints.forwarding import Changes
+from pyk8s.endpoints.relay import Relay
 from pyk8s.endpoints.request import UPGRADE, ClientDisconnected, Request
 from pyk8s.registry.locations import Location
 

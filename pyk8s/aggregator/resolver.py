@@ -64,26 +64,32 @@ class Resolver:
             service = await self.service(reference)
             if service is None:
                 raise ResolveError(f"service {quoted_string(reference.name)} not found")
-            host, port = cluster_address(service, reference)
-            if self._to_endpoints and service["spec"].get("type") in _CLUSTER_IP_TYPES:
-                found = endpoints(service, await self.endpoint_slices(reference), reference)
-                host, port = random.choice(found)
+            slices = None
+            if self._to_endpoints and _type_of(service) in _CLUSTER_IP_TYPES:
+                slices = await self.endpoint_slices(reference)
         except errors.StatusError as error:
             raise ResolveError(str(error)) from error
-        if host == "None":
-            raise ResolveError('cannot route to service with ClusterIP "None"')
+        if slices is None:
+            host, port = cluster_address(service, reference)
+        else:
+            host, port = random.choice(endpoints(service, slices, reference))
         return Location(scheme="https", host=host, port=port)
 
 
+def _type_of(service: Object) -> str:
+    kind: str = service["spec"].get("type") or "ClusterIP"
+    return kind
+
+
 def cluster_address(service: Object, reference: ServiceReference) -> tuple[str, int]:
-    """The address that the Service itself has; the host is "None" for a headless one. Raises
-    ResolveError."""
-    spec = service["spec"]
-    kind = spec.get("type") or "ClusterIP"
+    """The address that the Service itself has. Raises ResolveError."""
+    spec, kind = service["spec"], _type_of(service)
     if kind == "ExternalName":
         return spec.get("externalName", ""), reference.port
     if kind not in _CLUSTER_IP_TYPES:
         raise ResolveError(f"unsupported service type {quoted_string(kind)}")
+    if spec.get("clusterIP") == "None":
+        raise ResolveError('cannot route to service with ClusterIP "None"')
     return spec.get("clusterIP", ""), service_port(service, reference)["port"]
 
 

@@ -13,7 +13,9 @@ from collections.abc import Callable
 from pyk8s.aggregator.apiservice import APIService
 from pyk8s.auth import requestheader
 from pyk8s.auth.user import UserInfo
-from pyk8s.endpoints.relay import Header, Peer, Relay
+from pyk8s.endpoints.forwarding import Header
+from pyk8s.endpoints.lines import IdleLines
+from pyk8s.endpoints.relay import Peer, Relay
 
 # What is in this server's name, not in a client's.
 AGGREGATOR = UserInfo("system:kube-aggregator")
@@ -39,12 +41,15 @@ class Transports:
     certificate."""
 
     def __init__(self, cert_file: str = "", key_file: str = "") -> None:
+        """Raises OSError and ssl.SSLError for files that cannot be used."""
         self._cert_file = cert_file
         self._key_file = key_file
+        self._trusting = self._context()
+        _trust_anyone(self._trusting)
 
     def verifying(self, service: APIService) -> Relay:
         """Raises TransportError for a caBundle without certificates, OSError and ssl.SSLError
-        for files that cannot be used."""
+        for files that cannot be used any more."""
         assert service.service is not None
         context = self._context()
         if service.insecure:
@@ -59,14 +64,13 @@ class Transports:
             context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
         else:
             context.load_default_certs()
-        return Relay(peer=Peer(tls=context, server_name=service.service.server_name))
+        peer = Peer(tls=context, server_name=service.service.server_name)
+        return Relay(peer=peer, idle=IdleLines())
 
     def trusting(self, service: APIService) -> Relay:
         """For what gives nothing away: believes whoever answers."""
         assert service.service is not None
-        context = self._context()
-        _trust_anyone(context)
-        return Relay(peer=Peer(tls=context, server_name=service.service.server_name))
+        return Relay(peer=Peer(tls=self._trusting, server_name=service.service.server_name))
 
     def _context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -12,6 +12,7 @@ from typing import Any
 from pyk8s.apimachinery import field, gojson
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.apis import pod_amounts, pods
+from pyk8s.componenthelpers import tokenvolume
 
 Spec = Mapping[str, Any]
 
@@ -172,20 +173,24 @@ _ITEM_PATHS = {"configMap": "configMap", "secret": "secrets", "downwardAPI": "do
 
 
 def _token_paths(volumes: Sequence[Spec], path: field.Path) -> list[str]:
-    projected = [
-        (index, source)
-        for index, volume in enumerate(volumes)
-        if "projected" in volume
-        for source in volume["projected"].get("sources", ())
-    ]
+    """Files of one volume that would stand where its token does."""
+    warnings: list[str] = []
+    for index, volume in enumerate(volumes):
+        projected = volume.get("projected")
+        if projected is not None and projected != tokenvolume.KNOWN:
+            warnings += _token_paths_of(projected.get("sources", ()), path.index(index))
+    return warnings
+
+
+def _token_paths_of(sources: Sequence[Spec], path: field.Path) -> list[str]:
     tokens = {
         source["serviceAccountToken"].get("path")
-        for _, source in projected
+        for source in sources
         if "serviceAccountToken" in source
     }
     warnings = []
-    for index, source in projected if tokens else ():
-        at = path.index(index).child("projected", "sources")
+    at = path.child("projected", "sources")
+    for source in sources if tokens else ():
         for kind, shown in _ITEM_PATHS.items():
             for number, item in enumerate((source.get(kind) or {}).get("items", ())):
                 if item.get("path") in tokens:

@@ -152,6 +152,8 @@ _FLAGS = {
     "who may ask, and the cluster": (
         _Flag("--client-ca-file", "FILE", "CA of client certificates"),
         _Flag("--token-auth-file", "FILE", "CSV file of tokens: token,user,uid,groups"),
+        _Flag("--enable-bootstrap-token-auth", "BOOL", "take the tokens of new nodes",
+              flags.boolean),
         _Flag("--requestheader-client-ca-file", "FILE",
               "CA of front proxies, which say in headers who asks"),
         _Flag("--requestheader-allowed-names", "NAMES",
@@ -217,6 +219,9 @@ def _parser() -> argparse.ArgumentParser:
             name = flag.field or flag.name.removeprefix("--").replace("-", "_")
             default = defaults[name]
             shown = f" (default: {default})" if isinstance(default, str | int) and default else ""
+            more: dict[str, Any] = {}
+            if flag.type is flags.boolean:
+                more = {"nargs": "?", "const": True}
             group.add_argument(
                 flag.name,
                 *(["-v"] if flag.name == "--v" else []),
@@ -226,6 +231,7 @@ def _parser() -> argparse.ArgumentParser:
                 help=flag.text + shown,
                 default=argparse.SUPPRESS,
                 action="append" if name.endswith("_files") else "store",
+                **more,
             )
     return parser
 

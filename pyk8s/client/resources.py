@@ -36,6 +36,8 @@ STATEFUL_SETS = _apps("statefulsets")
 
 HORIZONTAL_POD_AUTOSCALERS = GroupVersionResource("autoscaling", "v2", "horizontalpodautoscalers")
 
+EVENTS_V1 = GroupVersionResource("events.k8s.io", "v1", "events")
+
 CRON_JOBS = GroupVersionResource("batch", "v1", "cronjobs")
 JOBS = GroupVersionResource("batch", "v1", "jobs")
 
@@ -47,5 +49,9 @@ LEASES = GroupVersionResource("coordination.k8s.io", "v1", "leases")
 CSI_DRIVERS = GroupVersionResource("storage.k8s.io", "v1", "csidrivers")
 CSI_NODES = GroupVersionResource("storage.k8s.io", "v1", "csinodes")
 CSI_STORAGE_CAPACITIES = GroupVersionResource("storage.k8s.io", "v1", "csistoragecapacities")
+VOLUME_ATTRIBUTES_CLASSES = GroupVersionResource("storage.k8s.io", "v1", "volumeattributesclasses")
+IP_ADDRESSES = GroupVersionResource("networking.k8s.io", "v1", "ipaddresses")
+SERVICE_CIDRS = GroupVersionResource("networking.k8s.io", "v1", "servicecidrs")
 STORAGE_CLASSES = GroupVersionResource("storage.k8s.io", "v1", "storageclasses")
+VOLUME_ATTACHMENTS = GroupVersionResource("storage.k8s.io", "v1", "volumeattachments")
 POD_DISRUPTION_BUDGETS = GroupVersionResource("policy", "v1", "poddisruptionbudgets")

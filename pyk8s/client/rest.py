@@ -86,12 +86,16 @@ class Stream:
 
 
 def _new_session(config: ClientConfig) -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(
+    session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, ssl=config.tls if config.tls is not None else True),
         headers=config.headers,
         read_bufsize=_READ_BUFFER_BYTES,
         cookie_jar=aiohttp.DummyCookieJar(),
     )
+    # It would send a PUT or DELETE again by itself when a kept connection breaks under it, and
+    # nobody would know that it may have been carried out twice. There is no public switch.
+    session._retry_connection = False
+    return session
 
 
 class _Refused(Exception):
@@ -193,7 +197,8 @@ class RESTClient:
                 if last or not _may_send_again(request, error):
                     text = f"{request.method} {request.path}: {error!r}"
                     raise ServerUnreachable(text) from error
-                delay, code = _LOST_CONNECTION_RETRY_SECONDS, None
+                # At first it may only be a kept connection that the server has closed.
+                delay, code = _LOST_CONNECTION_RETRY_SECONDS if attempt else 0.0, None
             self.metrics.retried(code, self._labels(request))
             await asyncio.sleep(delay)
         raise AssertionError("the last attempt returns or raises")

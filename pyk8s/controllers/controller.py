@@ -12,11 +12,12 @@ from typing import Any, ClassVar, Generic
 
 from pyk8s.apimachinery import errors, meta
 from pyk8s.apimachinery.gvk import GroupVersionResource, Object
-from pyk8s.client import events, informer, worker
+from pyk8s.client import backoff, events, informer, worker
 from pyk8s.client.client import Client
 from pyk8s.client.informer import SharedInformer, SharedInformers
 from pyk8s.client.store import Key
 from pyk8s.client.workqueue import K, WorkQueue
+from pyk8s.controllers import queuenames
 from pyk8s.controllers.options import Options
 
 _log = logging.getLogger(__name__)
@@ -56,11 +57,14 @@ class Controller(ABC, Generic[K]):
     # Who its Events are from, where upstream says something else than the name.
     component: ClassVar[str] = ""
     workers: ClassVar[int] = 5
+    # After the first failure of a key; each further one doubles it.
+    retry_seconds: ClassVar[float] = 0.005
 
     def __init__(self, context: Context) -> None:
         self.context = context
         self.client = context.client
-        self.queue: WorkQueue[K] = WorkQueue(self.name)
+        limiter = backoff.DefaultControllerLimiter(self.retry_seconds)
+        self.queue: WorkQueue[K] = WorkQueue(queuenames.of(self.name), limiter)
         self.statistics = Statistics()
         self._informers: list[SharedInformer] = []
 
@@ -109,9 +113,11 @@ class Controller(ABC, Generic[K]):
         self.statistics.last_error = str(error)
         _log.warning("reconcile failed: controller=%s key=%s error=%s", self.name, key, error)
         if (subject := self.subject(key)) is not None:
-            self.context.recorder.event(
-                subject, events.WARNING, "FailedReconcile", f"{self.name}: {error}"
-            )
+            self.context.recorder.event(subject, events.WARNING, *self.failure(key, error))
+
+    def failure(self, key: K, error: Exception) -> tuple[str, str]:
+        """Reason and message of the Event about a failed reconcile."""
+        return "FailedReconcile", f"{self.name}: {error}"
 
 
 class ObjectController(Controller[Key]):

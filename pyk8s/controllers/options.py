@@ -29,6 +29,8 @@ class Options:
     node_cidr_mask_size: int = 0
     node_cidr_mask_size_ipv4: int = 24
     node_cidr_mask_size_ipv6: int = 64
+    endpoint_updates_batch_period: float = 0.0
+    endpointslice_updates_batch_period: float = 0.0
     max_endpoints_per_slice: int = 100
     mirroring_max_endpoints_per_subset: int = 1000
     service_load_balancer_range: str = ""

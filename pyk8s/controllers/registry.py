@@ -6,6 +6,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pyk8s.controllers.attachdetach.controller import AttachDetachController
+from pyk8s.controllers.bootstrap.cleaner import TokenCleaner
+from pyk8s.controllers.bootstrap.signer import BootstrapSigner
 from pyk8s.controllers.certificates.approving import ApprovingController
 from pyk8s.controllers.certificates.cleaner import RequestCleaner
 from pyk8s.controllers.certificates.signing import SigningController
@@ -29,6 +32,7 @@ from pyk8s.controllers.persistentvolume.controller import PersistentVolumeBinder
 from pyk8s.controllers.persistentvolume.ephemeral import EphemeralVolumeController
 from pyk8s.controllers.persistentvolume.expand import PersistentVolumeExpander
 from pyk8s.controllers.persistentvolume.protection import (
+    AttributesClassProtectionController,
     ClaimProtectionController,
     VolumeProtectionController,
 )
@@ -43,6 +47,7 @@ from pyk8s.controllers.serviceaccount.accounts import ServiceAccountController
 from pyk8s.controllers.serviceaccount.legacy_cleaner import LegacyTokenCleaner
 from pyk8s.controllers.serviceaccount.root_ca import RootCAPublisher
 from pyk8s.controllers.serviceaccount.tokens import TokenController
+from pyk8s.controllers.servicecidrs.controller import ServiceCIDRController
 from pyk8s.controllers.servicelb.controller import ServiceLBController
 from pyk8s.controllers.statefulset.controller import StatefulSetController
 from pyk8s.controllers.tainteviction.controller import TaintEvictionController
@@ -61,6 +66,8 @@ CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
         ApprovingController,
         RequestCleaner,
         LegacyTokenCleaner,
+        BootstrapSigner,
+        TokenCleaner,
         ResourceQuotaController,
         EndpointsController,
         EndpointSliceController,
@@ -82,14 +89,20 @@ CONTROLLERS: Mapping[str, type[Controller[Any]]] = {
         DisruptionController,
         NodeIPAMController,
         ServiceLBController,
+        ServiceCIDRController,
         PersistentVolumeBinder,
+        AttachDetachController,
         PersistentVolumeExpander,
         ClaimProtectionController,
         VolumeProtectionController,
+        AttributesClassProtectionController,
         EphemeralVolumeController,
         GarbageCollector,
     )
 }
+
+# `*` does not mean these. Upstream's ControllersDisabledByDefault.
+DISABLED_BY_DEFAULT = frozenset({BootstrapSigner.name, TokenCleaner.name})
 
 
 class UnknownController(ValueError):
@@ -97,8 +110,8 @@ class UnknownController(ValueError):
 
 
 def selected(names: Sequence[str]) -> list[type[Controller[Any]]]:
-    """As upstream: `*` is all of them, `name` adds one, `-name` takes one away; the first
-    mention of a name counts. Raises UnknownController."""
+    """As upstream: `*` is all but those disabled by default, `name` adds one, `-name` takes one
+    away; the first mention of a name counts. Raises UnknownController."""
     for name in names:
         if name != "*" and name.removeprefix("-") not in CONTROLLERS:
             raise UnknownController(f"{name!r} is not in the list of known controllers")
@@ -111,4 +124,4 @@ def _wanted(controller: str, names: Sequence[str]) -> bool:
             return True
         if name == f"-{controller}":
             return False
-    return "*" in names
+    return "*" in names and controller not in DISABLED_BY_DEFAULT

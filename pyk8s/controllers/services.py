@@ -35,6 +35,11 @@ def is_headless(service: Object) -> bool:
     return service["spec"].get("clusterIP") in (None, "", "None")
 
 
+def publishes_all(service: Object) -> bool:
+    """Addresses of pods that are not ready, and of such as are on their way out, as well."""
+    return bool(service["spec"].get("publishNotReadyAddresses"))
+
+
 def addresses(pod: Object, family: str) -> list[str]:
     """Of IPv4 or IPv6, as the pod's status has them."""
     status = pod.get("status") or {}
@@ -80,17 +85,27 @@ def _named_port(pod: Object, name: str | None, port: dict[str, Any]) -> int | No
 def follow_pods(
     pod_informer: SharedInformer, service_informer: SharedInformer, add: Callable[[Key], None]
 ) -> None:
-    """Add the key of every Service that a changed pod stands behind, or stood."""
+    """Add the key of every Service whose endpoints a changed pod may change."""
+
+    def behind(pod: Object) -> set[Key]:
+        return {
+            meta.namespaced_name(service)
+            for service in service_informer.lister.list(meta.namespace(pod))
+            if has_selector(service) and selector(service).matches(meta.labels(pod))
+        }
 
     def changed(pod: Object) -> None:
-        for service in service_informer.lister.list(meta.namespace(pod)):
-            if has_selector(service) and selector(service).matches(meta.labels(pod)):
-                add(meta.namespaced_name(service))
+        for key in behind(pod):
+            add(key)
 
     def updated(before: Object, pod: Object) -> None:
-        changed(pod)
-        if meta.labels(before) != meta.labels(pod):
-            changed(before)
+        moved = meta.labels(before) != meta.labels(pod)
+        if _seen_in_endpoints(before) != _seen_in_endpoints(pod):
+            for key in behind(pod) | (behind(before) if moved else set()):
+                add(key)
+        elif moved:
+            for key in behind(pod) ^ behind(before):
+                add(key)
 
     pod_informer.add_event_handler(
         informer.Handler(
@@ -98,4 +113,17 @@ def follow_pods(
             on_update=updated,
             on_delete=lambda deleted: changed(informer.last_known(deleted)),
         )
+    )
+
+
+def _seen_in_endpoints(pod: Object) -> tuple[object, ...]:
+    """What endpoints show of a pod and is not fixed from the beginning."""
+    status = pod.get("status") or {}
+    return (
+        pod["metadata"].get("deletionTimestamp"),
+        pods.is_ready(pod),
+        pods.is_finished(pod),
+        status.get("podIP"),
+        status.get("podIPs"),
+        pod["spec"].get("nodeName"),
     )

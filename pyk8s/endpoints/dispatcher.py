@@ -70,6 +70,9 @@ class Dispatcher:
         for key in [key for key in self._covered if key[:2] == group_version]:
             self._routes[key] = self._covered.pop(key)
 
+    def is_delegated(self, info: RequestInfo) -> bool:
+        return bool(self._delegates) and (info.group, info.version) in self._delegates
+
     async def handle(self, request: Request) -> None:
         info = request.info
         if not info.is_resource_request:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every request passes on its way to a handler, each filter a wrapper of the next.
 
-    recover -> identify -> authenticate -> authorize -> limit -> deadline -> handler
+    hang-up -> recover -> authenticate -> impersonate -> authorize -> limit -> deadline -> handler
 
 `chain` composes them, in that order and in one place. Mirrors apiserver's
 `server/config.go` DefaultBuildHandlerChain and `server/filters`.
@@ -13,15 +13,17 @@ import asyncio
 import logging
 import sys
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 from pyk8s.apimachinery import errors, meta
-from pyk8s.auth import authenticator, authorizer
+from pyk8s.auth import authenticator, authorizer, impersonation
 from pyk8s.endpoints import response
 from pyk8s.endpoints.endpoint import Handler
 from pyk8s.endpoints.request import (
     CLIENT_AUTHORITY,
     CLIENT_CERTIFICATE,
+    ON_DISCONNECT,
     ASGIApp,
     ClientDisconnected,
     Receive,
@@ -29,6 +31,7 @@ from pyk8s.endpoints.request import (
     Scope,
     Send,
 )
+from pyk8s.endpoints.requestinfo import RequestInfo
 
 _log = logging.getLogger(__name__)
 
@@ -56,8 +59,10 @@ def chain(
     handler = Deadline(request_timeout_seconds).filter(handler)
     handler = limit.filter(handler)
     handler = with_authorization(handler, authorize)
+    handler = with_impersonation(handler, authorize)
     handler = with_authentication(handler, authenticate)
     handler = with_recovery(handler)
+    handler = with_hangup(handler)
     return as_asgi(handler)
 
 
@@ -80,6 +85,24 @@ async def _lifespan(receive: Receive, send: Send) -> None:
         await send({"type": message["type"] + ".complete"})
         if message["type"] == "lifespan.shutdown":
             return
+
+
+def with_hangup(handler: Handler) -> Handler:
+    """Who has gone away gets nothing done any more: what waits is not begun, what is under way is
+    cancelled, as Go's server cancels the context of its request. What etcd was told already
+    stays. Long-running requests see to their end themselves."""
+
+    async def heard(request: Request) -> None:
+        if not is_long_running(request):
+            task = asyncio.current_task()
+            assert task is not None, "requests are served in tasks"
+            request.scope["extensions"][ON_DISCONNECT](task.cancel)
+            if task.cancelling():
+                # Gone before this began: nothing may happen up to the first wait either.
+                raise asyncio.CancelledError
+        await handler(request)
+
+    return heard
 
 
 def with_recovery(handler: Handler) -> Handler:
@@ -119,6 +142,19 @@ def with_authentication(handler: Handler, authenticate: authenticator.Authentica
         await handler(request)
 
     return authenticated
+
+
+def with_impersonation(handler: Handler, authorize: authorizer.Authorizer) -> Handler:
+    """Who may act as somebody else, and says so in headers, does."""
+
+    async def acting(request: Request) -> None:
+        headers = request.scope["headers"]
+        if any(name.startswith(impersonation.PREFIX) for name, _ in headers):
+            found = await impersonation.impersonated(request.user, headers, authorize)
+            request.user = found or request.user
+        await handler(request)
+
+    return acting
 
 
 def with_authorization(handler: Handler, authorize: authorizer.Authorizer) -> Handler:
@@ -219,17 +255,28 @@ class InFlightLimit:
     """So many reads and so many writes at a time; the rest wait in turn, and when too many
     wait already, 429. Long-running requests and everything that is not a resource pass freely.
 
-    A limit of 0 is none. Mirrors --max-requests-inflight and --max-mutating-requests-inflight,
-    with a queue in front.
+    So do those that are delegated to another server, which may ask this one before it answers:
+    for a seat that one of them holds. A limit of 0 is none. Mirrors --max-requests-inflight and
+    --max-mutating-requests-inflight, with a queue in front.
     """
 
-    def __init__(self, read_only_max: int, mutating_max: int) -> None:
+    def __init__(
+        self,
+        read_only_max: int,
+        mutating_max: int,
+        is_delegated: Callable[[RequestInfo], bool] = lambda info: False,
+    ) -> None:
+        self._is_delegated = is_delegated
         self._read_only = _Seats(read_only_max)
         self._mutating = _Seats(mutating_max)
 
     def filter(self, handler: Handler) -> Handler:
         async def limited(request: Request) -> None:
-            if not request.info.is_resource_request or is_long_running(request):
+            info = request.info
+            if not info.is_resource_request or is_long_running(request):
+                await handler(request)
+                return
+            if self._is_delegated(info):
                 await handler(request)
                 return
             read_only = request.info.verb in _READ_ONLY_VERBS

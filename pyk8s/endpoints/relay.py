@@ -14,43 +14,34 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import re
-import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import h11
 
 from pyk8s.apimachinery import errors
+from pyk8s.endpoints.dialing import DIAL_SECONDS_MAX, DialError, HungUp, dial_fault, fault_text
+from pyk8s.endpoints.forwarding import (
+    CREDENTIALS,
+    HOP_BY_HOP,
+    Changes,
+    Header,
+    check,
+    forwarded,
+    framed,
+    may_have_body,
+)
+from pyk8s.endpoints.lines import HEAD_BYTES_MAX, IdleLines, Line
 from pyk8s.endpoints.request import ON_DISCONNECT, UPGRADE, ClientDisconnected, Duplex, Request
 from pyk8s.registry.locations import Location
 
-# Go's dialer in client-go.
-DIAL_SECONDS_MAX = 30.0
-
 _READ_BYTES_MAX = 64 * 1024
-_HEAD_BYTES_MAX = 1024 * 1024
 
-Header = tuple[bytes, bytes]
-
-# They speak of one connection, and of who the client is to this server.
-_HOP_BY_HOP = frozenset(
-    (
-        b"connection", b"keep-alive", b"proxy-connection", b"proxy-authenticate",
-        b"proxy-authorization", b"te", b"trailer", b"transfer-encoding", b"upgrade",
-    )
-)  # fmt: skip
-_CREDENTIALS = frozenset((b"authorization",))
 _CORS = frozenset(
     b"access-control-allow-" + name for name in (b"credentials", b"headers", b"methods", b"origin")
 )
-
-
-class DialError(Exception):
-    """Nobody answers there; the text is Go's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,29 +70,15 @@ class Peer:
     server_name: str
 
 
-def _drops_nothing(name: bytes) -> bool:
-    return False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Changes:
-    """What becomes of a request's headers on the way: some are left out, then some are added.
-    `own_host` replaces the client's Host by that of the other side. With `redirects` False an
-    answer that leads elsewhere becomes a 502."""
-
-    added: Sequence[Header] = ()
-    is_dropped: Callable[[bytes], bool] = _drops_nothing
-    own_host: bool = False
-    redirects: bool = True
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relay:
     """`kubelet_tls` holds the credentials for kubelets; with a `peer` every https location is
-    that one's. Anyone else is believed unverified."""
+    that one's. Anyone else is believed unverified. With `idle` connections are used again, by
+    requests that can be sent once more should the other side hang up just then."""
 
     kubelet_tls: ssl.SSLContext | None = None
     peer: Peer | None = None
+    idle: IdleLines | None = None
 
     # --- one connection
 
@@ -114,23 +91,43 @@ class Relay:
             return self.kubelet_tls, None
         return _unverified(), None
 
-    @contextlib.asynccontextmanager
-    async def _connected(
-        self, location: Location
-    ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    async def _dial(self, location: Location) -> Line:
         """Raises DialError."""
         tls, name = self._tls(location)
         try:
             async with asyncio.timeout(DIAL_SECONDS_MAX):
-                reader, writer = await asyncio.open_connection(
-                    location.host, location.port, ssl=tls, server_hostname=name
+                return Line(
+                    *await asyncio.open_connection(
+                        location.host, location.port, ssl=tls, server_hostname=name
+                    )
                 )
-        except (OSError, ssl.SSLError) as error:
+        except (OSError, ssl.SSLError, UnicodeError) as error:
             raise DialError(dial_fault(error, location)) from error
+
+    @contextlib.asynccontextmanager
+    async def _connected(self, location: Location) -> AsyncIterator[Line]:
+        """A connection for this alone. Raises DialError."""
+        line = await self._dial(location)
         try:
-            yield reader, writer
+            yield line
         finally:
-            writer.close()
+            line.writer.close()
+
+    @contextlib.asynccontextmanager
+    async def _borrowed(self, location: Location, *, fresh: bool) -> AsyncIterator[Line]:
+        """A connection that others may have after this. Raises DialError."""
+        address = location.host, location.port
+        line = self.idle.take(address) if self.idle is not None and not fresh else None
+        line = line or await self._dial(location)
+        try:
+            yield line
+        except BaseException:
+            line.writer.close()
+            raise
+        if self.idle is not None:
+            self.idle.give(address, line)
+        else:
+            line.writer.close()
 
     # --- without an upgrade
 
@@ -141,22 +138,28 @@ class Relay:
         headers = [
             (b"host", location.authority.encode()), (b"user-agent", agent), (b"accept", b"*/*")
         ]  # fmt: skip
-        async with self._connected(location) as (reader, writer):
-            self._hang_up_with(request, writer)
-            client = h11.Connection(h11.CLIENT, _HEAD_BYTES_MAX)
+        async with self._connected(location) as line:
+            self._hang_up_with(request, line.writer)
             head = h11.Request(method=b"GET", target=_target(location), headers=headers)
-            writer.write(_sent(client, head) + _sent(client, h11.EndOfMessage()))
-            yield await _answer(client, reader, location)
+            line.writer.write(_sent(line.client, head) + _sent(line.client, h11.EndOfMessage()))
+            yield await _answer(line.client, line.reader, location)
 
     async def fetch(self, location: Location, headers: Sequence[Header], bytes_max: int) -> Fetched:
         """GET with these headers, the answer read to its end. Raises DialError, also for an
         answer that is larger or breaks off."""
         own = [(b"host", location.authority.encode()), *headers]
-        async with self._connected(location) as (reader, writer):
-            client = h11.Connection(h11.CLIENT, _HEAD_BYTES_MAX)
-            head = h11.Request(method=b"GET", target=_target(location), headers=own)
-            writer.write(_sent(client, head) + _sent(client, h11.EndOfMessage()))
-            answer = await _answer(client, reader, location)
+        head = h11.Request(method=b"GET", target=_target(location), headers=own)
+        try:
+            return await self._fetch(location, head, bytes_max, fresh=False)
+        except HungUp:
+            return await self._fetch(location, head, bytes_max, fresh=True)
+
+    async def _fetch(
+        self, location: Location, head: h11.Request, bytes_max: int, *, fresh: bool
+    ) -> Fetched:
+        async with self._borrowed(location, fresh=fresh) as line:
+            line.writer.write(_sent(line.client, head) + _sent(line.client, h11.EndOfMessage()))
+            answer = await _first_answer(line, location)
             body = bytearray()
             async for chunk in answer.body:
                 body += chunk
@@ -166,20 +169,43 @@ class Relay:
         return Fetched(answer.status, named, bytes(body))
 
     async def pass_on(self, request: Request, location: Location, changes: Changes) -> None:
-        """The request with its headers changed, and whatever the answer is."""
-        async with self._connected(location) as (reader, writer):
-            self._hang_up_with(request, writer)
-            client = h11.Connection(h11.CLIENT, _HEAD_BYTES_MAX)
-            upload = asyncio.create_task(_upload(request, client, writer, location, changes))
+        """The request with its headers changed, and whatever the answer is. Raises DialError."""
+        headers = framed(request, [*forwarded(request, location, changes), *changes.added])
+        head = h11.Request(method=request.method, target=_target(location), headers=headers)
+        has_body = may_have_body(request.method, headers)
+        try:
+            await self._pass_on(request, location, changes, head, fresh=has_body)
+        except HungUp:
+            await self._pass_on(request, location, changes, head, fresh=True)
+
+    async def _pass_on(
+        self,
+        request: Request,
+        location: Location,
+        changes: Changes,
+        head: h11.Request,
+        *,
+        fresh: bool,
+    ) -> None:
+        async with self._borrowed(location, fresh=fresh) as line:
+            self._hang_up_with(request, line.writer)
+            line.writer.write(_sent(line.client, head))
+            upload = asyncio.create_task(_upload(request, line))
+            # What cannot be sent to its end has no answer to wait for.
+            upload.add_done_callback(
+                lambda task: (
+                    None if task.cancelled() or task.exception() is None else line.writer.close()
+                )
+            )
             try:
-                answer = await _answer(client, reader, location)
+                answer = await _first_answer(line, location)
                 if not changes.redirects and _is_redirect(answer):
                     await _refuse_redirect(request)
-                    return
-                await _download(request, answer, location)
+                else:
+                    await _download(request, answer, location)
             finally:
                 upload.cancel()
-                with contextlib.suppress(asyncio.CancelledError, OSError):
+                with contextlib.suppress(asyncio.CancelledError, OSError, h11.LocalProtocolError):
                     await upload
 
     @staticmethod
@@ -197,8 +223,10 @@ class Relay:
         if take_over is None:
             raise errors.bad_request("Upgrade request required")
         body = await request.body()
-        async with self._connected(location) as (reader, writer):
-            writer.write(_upgrade_head(request, location, changes or Changes()) + body)
+        head = _upgrade_head(request, location, changes or Changes())
+        async with self._connected(location) as line:
+            reader, writer = line.reader, line.writer
+            writer.write(head + body)
             head = await _raw_head(reader)
             status = _status_of(head)
             if status == 101:
@@ -255,7 +283,7 @@ async def _next_event(client: h11.Connection, reader: asyncio.StreamReader) -> A
         try:
             client.receive_data(await reader.read(_READ_BYTES_MAX))
         except (OSError, ssl.SSLError) as error:
-            raise DialError(_fault_text(error)) from error
+            raise DialError(fault_text(error)) from error
 
 
 async def _body(client: h11.Connection, reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
@@ -263,61 +291,32 @@ async def _body(client: h11.Connection, reader: asyncio.StreamReader) -> AsyncIt
         yield bytes(event.data)
 
 
-async def _upload(
-    request: Request,
-    client: h11.Connection,
-    writer: asyncio.StreamWriter,
-    location: Location,
-    changes: Changes,
-) -> None:
-    headers = [*_forwarded(request, location, changes), *changes.added]
-    names = {name for name, _ in headers}
-    if b"content-length" not in names and request.method in ("POST", "PUT", "PATCH"):
-        headers.append((b"transfer-encoding", b"chunked"))
-    head = h11.Request(method=request.method, target=_target(location), headers=headers)
-    writer.write(_sent(client, head))
-    more = request.method not in ("GET", "HEAD") or b"content-length" in names
+async def _first_answer(line: Line, location: Location) -> Answer:
+    """Raises HungUp where the other side ended a connection that had served others before."""
+    try:
+        return await _answer(line.client, line.reader, location)
+    except DialError as error:
+        if line.reused and line.client.their_state is not h11.SEND_BODY:
+            raise HungUp(str(error)) from error
+        raise
+
+
+async def _upload(request: Request, line: Line) -> None:
+    has_length = "content-length" in request.headers
+    more = request.method not in ("GET", "HEAD") or has_length
     while more:
         message = await request.receive()
         if message["type"] == "http.disconnect":
             return
         if message.get("body"):
-            writer.write(_sent(client, h11.Data(data=message["body"])))
-            await writer.drain()
+            line.writer.write(_sent(line.client, h11.Data(data=message["body"])))
+            await line.writer.drain()
         more = message.get("more_body", False)
-    writer.write(_sent(client, h11.EndOfMessage()))
-
-
-def _forwarded(
-    request: Request,
-    location: Location,
-    changes: Changes,
-    dropped: frozenset[bytes] = _HOP_BY_HOP | _CREDENTIALS,
-) -> list[Header]:
-    """The client's headers, as far as they are for the other side."""
-    headers = [
-        (name, value)
-        for name, value in request.scope["headers"]
-        if name not in dropped and not changes.is_dropped(name)
-    ]
-    if changes.own_host:
-        headers = [header for header in headers if header[0] != b"host"]
-    if not any(name == b"host" for name, _ in headers):
-        headers.append((b"host", location.authority.encode()))
-    return _with_client(request, headers)
-
-
-def _with_client(request: Request, headers: list[Header]) -> list[Header]:
-    client = request.scope.get("client")
-    if not client:
-        return headers
-    before = [value for name, value in headers if name == b"x-forwarded-for"]
-    line = b", ".join([*before, client[0].encode()])
-    return [*(h for h in headers if h[0] != b"x-forwarded-for"), (b"x-forwarded-for", line)]
+    line.writer.write(_sent(line.client, h11.EndOfMessage()))
 
 
 async def _download(request: Request, answer: Answer, location: Location) -> None:
-    dropped = _HOP_BY_HOP | _CORS
+    dropped = HOP_BY_HOP | _CORS
     headers = [
         (name, _relocated(request, value, location) if name == b"location" else value)
         for name, value in answer.headers
@@ -364,7 +363,9 @@ def _relocated(request: Request, target: bytes, location: Location) -> bytes:
 
 
 def _upgrade_head(request: Request, location: Location, changes: Changes) -> bytes:
-    headers = [*_forwarded(request, location, changes, _CREDENTIALS), *changes.added]
+    sent = forwarded(request, location, changes, CREDENTIALS)
+    headers = [*sent, *changes.added]
+    check(headers)
     lines = [b"%b %b HTTP/1.1" % (request.method.encode(), _target(location))]
     lines += [b"%b: %b" % header for header in headers]
     return b"\r\n".join(lines) + b"\r\n\r\n"
@@ -376,7 +377,7 @@ async def _raw_head(reader: asyncio.StreamReader) -> bytes:
     except (asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
         raise errors.StatusError(500, "", "unexpected EOF") from error
     except (OSError, ssl.SSLError) as error:
-        raise errors.StatusError(500, "", _fault_text(error)) from error
+        raise errors.StatusError(500, "", fault_text(error)) from error
 
 
 def _status_of(head: bytes) -> int:
@@ -391,7 +392,7 @@ async def _refused(
     request: Request, head: bytes, reader: asyncio.StreamReader, location: Location
 ) -> None:
     """An error of the other side is the client's to read, as it is."""
-    client = h11.Connection(h11.CLIENT, _HEAD_BYTES_MAX)
+    client = h11.Connection(h11.CLIENT, HEAD_BYTES_MAX)
     request_line = h11.Request(method=b"GET", target=b"/", headers=[(b"host", b"x")])
     client.send(request_line)
     client.send(h11.EndOfMessage())
@@ -423,30 +424,3 @@ async def _splice(
         # Either side may break off in the middle; there is nobody left to tell.
         await asyncio.gather(*tasks, return_exceptions=True)
         client.close()
-
-
-# --- words
-
-
-def dial_fault(error: Exception, location: Location) -> str:
-    """What Go says of a connection that does not come about."""
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"tls: failed to verify certificate: x509: {error.verify_message}"
-    if isinstance(error, ssl.SSLError):
-        return f"tls: {(error.reason or 'handshake failure').lower().replace('_', ' ')}"
-    if isinstance(error, socket.gaierror):
-        return f"dial tcp: lookup {location.host}: no such host"
-    if isinstance(error, TimeoutError):
-        return f"dial tcp {location.authority}: i/o timeout"
-    return f"dial tcp {location.authority}: connect: {_fault_text(error)}"
-
-
-def _fault_text(error: Exception) -> str:
-    number = getattr(error, "errno", None)
-    if number is None and (found := _ERRNO.search(str(error))):
-        # The loop tried several addresses of a name, and joined what became of each.
-        number = int(found[1])
-    return os.strerror(number).lower() if number else str(error)
-
-
-_ERRNO = re.compile(r"\[Errno (\d+)\]")

@@ -15,7 +15,8 @@ runtime so far, `simulated`, runs nothing: a container is a program read from it
 simulated. So does each log in its first line; what is asked of a container and not simulated
 (`shell`) is refused by name. What probes and hooks come to, `answers` says.
 
-Beside them `provisioner` makes simulated volumes, which hold nothing, for claims that ask for such.
+Beside them `provisioner` makes simulated volumes, which hold nothing, for claims that ask for such,
+and `attacher` attaches them; `volumemanager` waits for that as a kubelet does.
 
 Annotations of a Pod steer the simulation; `CONTAINER.simulation.pyk8s.io/...` is for one container:
 

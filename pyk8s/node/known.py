@@ -54,6 +54,9 @@ class KnownPod:
     hooks: dict[str, tuple[float, Outcome]] = field(default_factory=dict)
     ending: dict[str, float] = field(default_factory=dict)
     stops: dict[str, float] | None = None
+    # Whether its volumes are usable; if not, since when that is waited for.
+    is_mounted: bool = False
+    mounts_since: float | None = None
     # The resources of each container as they are in force, what speaks against those of the
     # spec, the generation that was looked at, and who is to restart for new ones.
     allocated: dict[str, Any] = field(default_factory=dict)

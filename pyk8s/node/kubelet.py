@@ -23,12 +23,14 @@ from pyk8s.client import events, informer, reflector, resources, rest
 from pyk8s.client.client import STRATEGIC_MERGE_PATCH, Client, DeleteOptions, Patch
 from pyk8s.client.store import Key
 from pyk8s.client.workqueue import WorkQueue
+from pyk8s.componenthelpers import volumes
 from pyk8s.node import admission, adoption, containers, podstatus
 from pyk8s.node.admission import Claims, Rejection
 from pyk8s.node.containers import ContainerKeeper
 from pyk8s.node.dependencies import Dependencies
 from pyk8s.node.known import KnownPod
 from pyk8s.node.runtime import Container, Runtime
+from pyk8s.node.volumemanager import VolumeManager
 
 _log = logging.getLogger(__name__)
 
@@ -39,6 +41,10 @@ DEADLINE_EXCEEDED = (
     "DeadlineExceeded",
     "Pod was active on the node longer than the specified deadline",
 )
+# Upstream's podAttachAndMountTimeout: who waits for volumes longer is told so, again and again.
+_MOUNT_SECONDS_MAX = 123.0
+_LOOK_SECONDS_MIN = 0.1
+_LOOK_SECONDS_MAX = 2.0
 _NODE_INDEX = "node"
 _POD_RANGE = "100.64.0.0/10"
 COMPONENT = "kubelet"
@@ -103,6 +109,7 @@ class Kubelet:
         self._recorder = recorder
         self._now = now
         self._containers = ContainerKeeper(runtime, Dependencies(client), self._tell, now)
+        self._volumes = VolumeManager(client)
         self._addresses = _Addresses(_POD_RANGE)
         self._pods: dict[str, KnownPod] = {}
         # What the pods of a node take of it, by node and uid.
@@ -110,7 +117,7 @@ class Kubelet:
         self._deferred: defaultdict[str, set[str]] = defaultdict(set)
         self._keys: dict[str, Key] = {}
         self._pulses: dict[str, asyncio.Event] = {}
-        self._queue: WorkQueue[str] = WorkQueue("pods")
+        self.queue: WorkQueue[str] = WorkQueue("pods")
         source = reflector.ResourceListWatcher(
             client=client, resource=resources.PODS, field_selector="spec.nodeName!="
         )
@@ -136,7 +143,7 @@ class Kubelet:
     def _changed(self, pod: Object) -> None:
         if pod["spec"].get("nodeName") in self._nodes:
             self._keys[meta.uid(pod)] = meta.namespaced_name(pod)
-            self._queue.add(meta.uid(pod))
+            self.queue.add(meta.uid(pod))
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -160,15 +167,15 @@ class Kubelet:
 
     async def _work(self) -> None:
         while True:
-            uid = await self._queue.get()
+            uid = await self.queue.get()
             try:
                 await self._sync(uid)
-                self._queue.forget(uid)
+                self.queue.forget(uid)
             except (errors.StatusError, rest.ServerUnreachable) as error:
                 _log.info("pod not synced: pod=%s error=%s", self._keys.get(uid), error)
-                self._queue.add_rate_limited(uid)
+                self.queue.add_rate_limited(uid)
             finally:
-                self._queue.done(uid)
+                self.queue.done(uid)
                 if pulse := self._pulses.pop(uid, None):
                     pulse.set()
 
@@ -207,12 +214,12 @@ class Kubelet:
 
     def look_at(self, pod: Object) -> None:
         """Something in its containers may be another than it was."""
-        self._queue.add(meta.uid(pod))
+        self.queue.add(meta.uid(pod))
 
     async def end_container(self, pod: Object, run: Container, exit_code: int) -> None:
         """End a container as if its process had exited."""
         await self._runtime.end_container(run, exit_code)
-        self._queue.add(meta.uid(pod))
+        self.queue.add(meta.uid(pod))
 
     # --- one pod
 
@@ -236,6 +243,7 @@ class Kubelet:
         elif (known := self._pods.get(uid)) is not None:
             # Whoever said that it is over: nothing of it runs on.
             await self._containers.stop(known, 0.0)
+            await self._volumes.unmount(uid, known.node)
             await self._report(pod, known, phase)
 
     def _release(self, uid: str, node: str) -> None:
@@ -243,15 +251,17 @@ class Kubelet:
         if claims.pop(uid, None) is not None:
             # Those whose resize found no room look again.
             for waiting in self._deferred.pop(node, ()):
-                self._queue.add(waiting)
+                self.queue.add(waiting)
         if not claims:
             del self._claims[node]
 
     async def _forget(self, uid: str) -> None:
         self._keys.pop(uid, None)
-        known = self._pods.pop(uid, None)
+        known = self._pods.get(uid)
         if known is not None:
             await self._containers.stop(known, 0.0)
+            await self._volumes.unmount(uid, known.node)
+            del self._pods[uid]
             self._release(uid, known.node)
             if known.ip and known.ip != known.host_ip:
                 self._addresses.give_back(known.ip)
@@ -266,9 +276,10 @@ class Kubelet:
             if (wake_at := await self._stop(pod, known, grace)) is not None:
                 # preStop hooks run: what is asked of the pod meanwhile is still answered.
                 await self._report(pod, known)
-                self._queue.add_after(uid, max(0.001, wake_at - self._now()))
+                self.queue.add_after(uid, max(0.001, wake_at - self._now()))
                 return
             await self._containers.stop(known, grace)
+            await self._volumes.unmount(uid, known.node)
             # Whoever sees the pod gone may bind another in its place: that one finds room.
             self._release(uid, known.node)
             # Whoever holds the pod by a finalizer wants to know how it ended.
@@ -308,7 +319,8 @@ class Kubelet:
         self._pods[uid] = known
         if known.resize is not None or known.generation != meta.generation(pod):
             self._resize(uid, pod, known)
-        for _ in range(_ROUNDS_MAX):
+        wake_at = await self._mount(pod, known)
+        for _ in range(_ROUNDS_MAX if known.is_mounted else 0):
             wake_at = await self._containers.advance(pod, known)
             if wake_at is None or wake_at > self._now():
                 break
@@ -325,7 +337,26 @@ class Kubelet:
                 wake_at = min(wake_at or over_at, over_at)
         await self._report(pod, known)
         if wake_at is not None:
-            self._queue.add_after(uid, max(0.001, wake_at - self._now()))
+            self.queue.add_after(uid, max(0.001, wake_at - self._now()))
+
+    async def _mount(self, pod: Object, known: KnownPod) -> float | None:
+        """When to look again whether its volumes are usable; None once they are."""
+        if known.is_mounted:
+            return None
+        missing = await self._volumes.mount(pod) if volumes.claim_names(pod) else None
+        # What runs on from an earlier process has them already.
+        if missing is None or known.current:
+            known.is_mounted = True
+            return None
+        now = self._now()
+        if known.mounts_since is None:
+            known.mounts_since = known.start_time
+        waited = now - known.mounts_since
+        if waited >= _MOUNT_SECONDS_MAX:
+            self._tell(pod, events.WARNING, "FailedMount", missing.message)
+            known.mounts_since = now
+            waited = 0.0
+        return now + min(_LOOK_SECONDS_MAX, max(_LOOK_SECONDS_MIN, waited))
 
     async def _admit(self, uid: str, pod: Object, own: Claims) -> Rejection | None:
         """None where the node takes it; then what it claims is its own from here on."""
@@ -406,6 +437,7 @@ class Kubelet:
             start_time=known.start_time,
             host_ip=known.host_ip,
             pod_ip=known.ip,
+            has_sandbox=known.is_mounted,
             current=containers.shown(known),
             previous=known.previous,
             waiting=known.waiting,

@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a kubelet serves over TLS: logs, exec, attach, run, pods, stats.
 
-All nodes of a process share the port. What concerns one node is asked with `?node=NAME` where
-there are several; a kubelet has no such parameter, as it is one. Mirrors
-`pkg/kubelet/server/server.go`, answers included.
+All nodes of a process share the port. What concerns one node is asked through the API server's
+proxy of that node, or with `?node=NAME` where there are several; a kubelet has no such parameter,
+as it is one. Mirrors `pkg/kubelet/server/server.go`, answers included.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from pyk8s.apimachinery.gojson import quoted_string
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.client import resources, rest
 from pyk8s.client.client import Client
+from pyk8s.componentbase.serving import Metrics
 from pyk8s.node import environment, logs, stats, streams
 from pyk8s.node.auth import Auth
 from pyk8s.node.environment import Source, Token
@@ -33,6 +35,8 @@ from pyk8s.serving.delegation import bearer_token
 _NO_PORTS = "the pod is simulated, so none of its ports are open to be forwarded"
 _NO_SPDY = "a simulated node serves no SPDY, only WebSocket with v5 or v4.channel.k8s.io"
 _RESOURCES = {"ConfigMap": resources.CONFIGMAPS, "Secret": resources.SECRETS}
+
+_PROXIED = re.compile(r"/api/v1/nodes/(?:https?:)?([^/:]+)(?::\d*)?/proxy/")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -57,6 +61,7 @@ class NodeServer:
     client: Client
     auth: Auth
     gauge: stats.Gauge
+    metrics: Metrics
     tokens: Tokens
     nodes: Collection[str]
     now: Callable[[], float] = time.time
@@ -69,7 +74,8 @@ class NodeServer:
             ("/pods", self._pods),
             ("/containerLogs/{namespace}/{pod}/{container}", self._log),
             ("/stats/summary", self._summary),
-            ("/metrics/resource", self._metrics),
+            ("/metrics", self._metrics),
+            ("/metrics/resource", self._resource_metrics),
         ):
             add("GET", path, handler)
         for path, handler in (
@@ -300,7 +306,9 @@ class NodeServer:
 
     def _node(self, request: web.Request) -> str:
         alone = next(iter(self.nodes)) if len(self.nodes) == 1 else ""
-        wanted = request.query.get("node") or alone
+        # What a proxying API server was asked for names the node.
+        proxied = _PROXIED.match(request.headers.get("X-Forwarded-Uri", ""))
+        wanted = request.query.get("node") or (proxied[1] if proxied else alone)
         if wanted not in self.nodes:
             text = f"{len(self.nodes)} nodes are served on this port: say which with ?node=NAME"
             raise _Refused(400, text)
@@ -316,6 +324,11 @@ class NodeServer:
         return _json(stats.summary(self._usage(request)))
 
     async def _metrics(self, request: web.Request) -> web.Response:
+        """Of the process, whatever the nodes."""
+        body, content = self.metrics.page(request.headers.get("Accept", ""))
+        return web.Response(body=body, headers={"Content-Type": content})
+
+    async def _resource_metrics(self, request: web.Request) -> web.Response:
         text = stats.resource_metrics(self._usage(request))
         content = "text/plain; version=0.0.4; charset=utf-8"
         return web.Response(body=text.encode(), headers={"Content-Type": content})

@@ -8,6 +8,7 @@ journal of the table -> changed rows -> filter codes, scores -> total, -1 where 
 from __future__ import annotations
 
 import random
+import time
 from collections import Counter, OrderedDict
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from pyk8s.scheduler.framework.nodetable import ALL, Ints, Mask, NodeTable, Rows
 from pyk8s.scheduler.framework.podinfo import PodInfo
 from pyk8s.scheduler.framework.profile import Profile
 from pyk8s.scheduler.framework.status import Code, PluginError, Status
+from pyk8s.scheduler.metrics import Observe
 
 _KEPT_MAX = 32
 
@@ -40,19 +42,18 @@ class Evaluation:
     def __init__(self, profile: Profile, pod: PodInfo, nodes: NodeTable) -> None:
         self.state: interface.CycleState = {}
         self.rejected: Status | None = None
-        # Rows that would be feasible but for pods they are promised to, and why they are not.
+        # Rows that would be feasible but for pods they are promised to, or for what extenders say;
+        # and why they are not.
         self.taken: Mapping[int, Status] = {}
+        # What is to be added to the scores of rows.
+        self.extra: Mapping[int, int] = {}
+        # What came out for rows that are promised to others, as long as they do not change.
+        self.beside_promises: dict[int, Status | None] = {}
         self._pod = pod
         self._nodes = nodes
         weights = profile.weights
-        foreign = {id(each) for each in profile.foreign}
         skipped = self._prepare(profile, "preFilter")
         self._filters = [each for each in profile.at("filter") if each.name not in skipped]
-        skipped = set() if self.rejected else self._prepare(profile, "preScore")
-        self._scores = [
-            each for each in profile.having(interface.ScorePlugin) if each.name not in skipped
-        ]
-        self._weights = [weights.get(plugin.name, 1) for plugin in self._scores]
         # Sorted once: to ask a protocol whether a plugin is of it costs more than most plugins.
         counted = profile.having(interface.CountedFilterPlugin)
         self._counted: list[tuple[int, Any]] = [
@@ -61,9 +62,11 @@ class Evaluation:
         self._judging: list[tuple[int, Any]] = [
             (place, plugin) for place, plugin in enumerate(self._filters) if plugin not in counted
         ]
-        self._normalizing = [isinstance(each, interface.NormalizeScore) for each in self._scores]
+        self._profile = profile
+        self._scores: list[Any] = []
+        self._is_scored = False
         self._by_node = {id(each) for each in profile.foreign if getattr(each, "by_node", False)}
-        self._foreign = foreign
+        self._foreign = {id(each) for each in profile.foreign}
         self.is_counted = False
         # What a plugin looks at that does not sign may change with no row changing.
         self._is_unsigned = profile.signature(pod) is None
@@ -91,8 +94,9 @@ class Evaluation:
                 raise PluginError(plugin.name, named, status.message)
         return skipped
 
-    def refresh(self) -> None:
-        """Bring the answers up to the table as it is now."""
+    def refresh(self, observe: Observe | None = None) -> None:
+        """Bring the answers up to the table as it is now. `observe` is told how long each plugin
+        takes that looks at single rows."""
         nodes = self._nodes
         position = nodes.position
         versions = [plugin.version for _, plugin in self._counted]
@@ -105,33 +109,70 @@ class Evaluation:
                 self._raw = np.zeros((len(self._scores), nodes.size), np.int64)
                 self._alone: Mask = np.zeros(nodes.size, np.bool_)
                 self._total: Ints = np.full(nodes.size, -1, np.int64)
-            self._judge(rows)
+            self._judge(rows, observe)
+            self._forget_promises(rows)
         elif versions == self._versions:
             return
         self._count()
         # A plugin may have met a resource for the first time, which is no change of any node.
         self._position, self._versions = position, versions
 
-    def _judge(self, rows: Rows) -> None:
+    def _forget_promises(self, rows: Rows) -> None:
+        if isinstance(rows, slice) or self.is_counted:
+            # What depends on other rows is looked at anew each time.
+            self.beside_promises.clear()
+        else:
+            for row in rows:
+                self.beside_promises.pop(int(row), None)
+
+    def _judge(self, rows: Rows, observe: Observe | None) -> None:
         """What each node is by itself."""
-        feasible = self._nodes.is_node[rows].copy()
+        nodes, pod = self._nodes, self._pod
+        feasible = nodes.is_node[rows].copy()
         for place, plugin in self._judging:
-            found = self._asked(plugin, plugin.filter, rows, feasible)
+            began = time.perf_counter() if observe else 0.0
+            if self._by_node:
+                found = self._asked(plugin, plugin.filter, rows, feasible)
+            else:
+                found = plugin.filter(self.state, pod, nodes, rows)
+            if observe:
+                observe(plugin.name, "Filter", time.perf_counter() - began)
             self._codes[place, rows] = found
             feasible &= found == interface.FITS
         self._alone[rows] = feasible
+        if not self._is_scored and feasible.any():
+            self._prepare_scores()
         total = np.zeros(feasible.shape, np.int64)
         normalized = []
         for place, plugin in enumerate(self._scores):
             raw, weight = self._raw[place], self._weights[place]
-            raw[rows] = scores = self._asked(plugin, plugin.score, rows, feasible)
+            began = time.perf_counter() if observe else 0.0
+            if self._by_node:
+                scores = self._asked(plugin, plugin.score, rows, feasible)
+            else:
+                scores = plugin.score(self.state, pod, nodes, rows)
+            raw[rows] = scores
+            if observe:
+                observe(plugin.name, "Score", time.perf_counter() - began)
             if self._normalizing[place]:
                 normalized.append((raw, plugin, weight))
             else:
-                self._check_scores(plugin, scores[feasible])
+                if self._foreign:
+                    self._check_scores(plugin, scores[feasible])
                 total += weight * scores
         self._total[rows] = np.where(feasible, total, -1)
         self._normalized = [each for each in normalized if each[0].any()]
+
+    def _prepare_scores(self) -> None:
+        """Once there is a node to score, as upstream."""
+        skipped = self._prepare(self._profile, "preScore")
+        scoring = self._profile.having(interface.ScorePlugin)
+        self._scores = [each for each in scoring if each.name not in skipped]
+        weights = self._profile.weights
+        self._weights = [weights.get(plugin.name, 1) for plugin in self._scores]
+        self._normalizing = [isinstance(each, interface.NormalizeScore) for each in self._scores]
+        self._raw = np.zeros((len(self._scores), self._nodes.size), np.int64)
+        self._is_scored = True
 
     def _asked(self, plugin: Any, ask: Any, rows: Rows, feasible: Mask) -> Ints:
         if id(plugin) not in self._by_node:
@@ -184,13 +225,21 @@ class Evaluation:
         for plugin, weight in self._compared:
             scores = plugin.score_feasible(self.state, self._pod, self._nodes, feasible)
             if scores is not None:
-                self._check_scores(plugin, scores[feasible])
+                if self._foreign:
+                    self._check_scores(plugin, scores[feasible])
                 total = np.where(feasible, total + weight * scores, -1)
+        for row, score in self.extra.items():
+            if total[row] >= 0:
+                total = total.copy() if total is self._total else total
+                total[row] += score
         most = total.max(initial=-1)
         if most < 0:
             return -1
         ties = np.flatnonzero(total == most)
         return int(ties[random.randrange(len(ties))])
+
+    def feasible_rows(self) -> list[int]:
+        return [] if self.rejected is not None else np.flatnonzero(self._feasible).tolist()
 
     def is_feasible(self, row: int) -> bool:
         return self.rejected is None and bool(self._feasible[row])
@@ -251,14 +300,14 @@ class Evaluations:
         self._nodes = nodes
         self._kept: OrderedDict[tuple[str, Hashable], Evaluation] = OrderedDict()
 
-    def of(self, profile: Profile, pod: PodInfo) -> Evaluation:
+    def of(self, profile: Profile, pod: PodInfo, observe: Observe | None = None) -> Evaluation:
         """Up to date until the table changes again. What a pod with claims may do follows from
         objects that the table does not know, and is never kept; nor is what a plugin says that
         does not sign pods. Raises PluginError."""
         signature = None if volumes.claim_names(pod.pod) else profile.signature(pod)
         if signature is None:
             found = Evaluation(profile, pod, self._nodes)
-            found.refresh()
+            found.refresh(observe)
             return found
         key = (profile.name, signature)
         kept = self._kept.get(key)
@@ -268,5 +317,5 @@ class Evaluations:
                 self._kept.popitem(last=False)
         else:
             self._kept.move_to_end(key)
-        kept.refresh()
+        kept.refresh(observe)
         return kept

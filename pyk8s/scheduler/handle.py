@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.client.client import Client
-from pyk8s.client.events import EventRecorder
+from pyk8s.client.eventsv1 import EventRecorder
 from pyk8s.scheduler import placement
 from pyk8s.scheduler.framework.nodetable import NodeTable
 from pyk8s.scheduler.framework.waiting import WaitingPods

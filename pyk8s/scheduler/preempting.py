@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from pyk8s.apimachinery import errors, meta, times
 from pyk8s.apimachinery.gvk import Object
-from pyk8s.client import events, resources
+from pyk8s.client import eventsv1, resources
 from pyk8s.client.client import STRATEGIC_MERGE_PATCH, Client, DeleteOptions, Patch
 from pyk8s.scheduler.framework.podinfo import PodInfo
 from pyk8s.scheduler.framework.waiting import WaitingPods
@@ -25,7 +25,7 @@ class Preemptor:
     def __init__(
         self,
         client: Client,
-        recorder: events.EventRecorder,
+        recorder: eventsv1.EventRecorder,
         nominator: Nominator,
         waiting: WaitingPods,
     ) -> None:
@@ -68,11 +68,22 @@ class Preemptor:
                 _log.info("victim is gone: pod=%s error=%s", victim.key, error)
                 return
         _log.info("preempted: pod=%s by=%s node=%s", victim.key, pod.key, node)
-        message = f"Preempted by pod {pod.uid} on node {node}"
-        whole = {"apiVersion": "v1", "kind": "Pod", **victim.pod}
-        self._recorder.event(whole, events.NORMAL, "Preempted", message)
+        telling = eventsv1.Telling(
+            type=eventsv1.NORMAL,
+            reason="Preempted",
+            action="Preempting",
+            note=f"Preempted by pod {pod.uid} on node {node}",
+            related=_whole(pod.pod),
+            controller=pod.pod["spec"].get("schedulerName", ""),
+        )
+        self._recorder.event(_whole(victim.pod), telling)
 
     async def _patch_status(self, pod: Object, status: Object) -> None:
         content = {"metadata": {"uid": meta.uid(pod)}, "status": status}
         patch = Patch(content=content, type=STRATEGIC_MERGE_PATCH)
         await self._client.patch(resources.PODS, meta.namespaced_name(pod), patch, "status")
+
+
+def _whole(pod: Object) -> Object:
+    """Items of a list may lack their kind, which an Event needs."""
+    return {"apiVersion": "v1", "kind": "Pod", **pod}

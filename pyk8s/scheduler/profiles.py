@@ -8,13 +8,13 @@ it in `framework/runtime/framework.go`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pyk8s.scheduler import registry
 from pyk8s.scheduler.config import defaults, types
 from pyk8s.scheduler.config.decoding import ConfigError
-from pyk8s.scheduler.framework import events, interface
+from pyk8s.scheduler.framework import interface
 from pyk8s.scheduler.framework.fitting import Fitted
 from pyk8s.scheduler.framework.profile import Profile
 from pyk8s.scheduler.handle import Handle as Handle
@@ -22,38 +22,7 @@ from pyk8s.scheduler.handle import handle_of as handle_of
 
 DEFAULT_SCHEDULER = defaults.DEFAULT_SCHEDULER
 
-_ANY_NODE = frozenset({events.NODE_ADDED, events.NODE_UPDATED})
-_ANY_POD = frozenset({events.POD_ADDED, events.POD_UPDATED, events.POD_DELETED})
-
-# The events after which a plugin may let a pod pass that it rejected.
-RELEVANT: Mapping[str, frozenset[str]] = {
-    "NodeName": _ANY_NODE,
-    "NodeUnschedulable": _ANY_NODE,
-    "TaintToleration": _ANY_NODE,
-    "NodeAffinity": _ANY_NODE,
-    "NodePorts": _ANY_NODE | {events.POD_DELETED},
-    "NodeResourcesFit": _ANY_NODE | {events.POD_DELETED},
-    "PodTopologySpread": _ANY_NODE | {events.NODE_DELETED} | _ANY_POD,
-    "InterPodAffinity": _ANY_NODE | _ANY_POD | {events.NAMESPACE_CHANGED},
-    "VolumeBinding": _ANY_NODE | {events.STORAGE_CHANGED},
-    "VolumeZone": _ANY_NODE | {events.STORAGE_CHANGED},
-    "VolumeRestrictions": _ANY_NODE | {events.POD_DELETED, events.STORAGE_CHANGED},
-    "NodeVolumeLimits": _ANY_NODE | {events.POD_DELETED, events.STORAGE_CHANGED},
-}
-
 Config = Mapping[str, Any]
-
-
-def relevant(profiles: Iterable[Profile]) -> Mapping[str, frozenset[str]]:
-    """RELEVANT, with the plugins of others."""
-    of_others: dict[str, frozenset[str]] = {}
-    for profile in profiles:
-        for plugin in profile.foreign:
-            wanted = events.ALL
-            if isinstance(plugin, interface.EnqueueExtensions):
-                wanted = frozenset(plugin.events_to_register())
-            of_others[plugin.name] = of_others.get(plugin.name, frozenset()) | wanted
-    return {**RELEVANT, **of_others}
 
 
 def default_profile(handle: Handle) -> Profile:
@@ -63,7 +32,13 @@ def default_profile(handle: Handle) -> Profile:
 
 def make_profiles(config: Config, handle: Handle) -> dict[str, Profile]:
     """Those of a complete configuration, by scheduler name. Raises ConfigError."""
-    made = [make_profile(each, handle) for each in config["profiles"]]
+    ignored = [
+        resource["name"]
+        for extender in config.get("extenders") or ()
+        for resource in extender.get("managedResources") or ()
+        if resource.get("ignoredByScheduler")
+    ]
+    made = [make_profile(_ignoring(each, ignored), handle) for each in config["profiles"]]
     sorts = {profile.at("queueSort")[0].name for profile in made}
     if len(sorts) > 1:
         # With multiPoint they may differ although the configuration's queueSort is the same.
@@ -71,25 +46,37 @@ def make_profiles(config: Config, handle: Handle) -> dict[str, Profile]:
     return {profile.name: profile for profile in made}
 
 
+def _ignoring(profile: Config, resources: list[str]) -> Config:
+    """Of what an extender manages alone NodeResourcesFit has to know nothing."""
+    configured = []
+    for each in profile["pluginConfig"]:
+        if resources and each["name"] == "NodeResourcesFit":
+            args = each["args"]
+            listed = [*(args.get("ignoredResources") or ()), *resources]
+            configured.append({**each, "args": {**args, "ignoredResources": listed}})
+        else:
+            configured.append(each)
+    return {**profile, "pluginConfig": configured}
+
+
 def check_profiles(config: Config) -> None:
     """Whether there are all plugins that are asked for, without making them. Raises ConfigError."""
-    available = registry.available()
     for profile in config["profiles"]:
-        for name in _needed(profile["plugins"]):
-            if name not in available:
+        names = _needed(profile["plugins"])
+        found = registry.find(names)
+        for name in names:
+            if name not in found:
                 raise _refused(profile, f'plugin "{name}" does not exist')
 
 
 def make_profile(config: Config, handle: Handle) -> Profile:
     """Raises ConfigError."""
-    available = registry.available()
     args = {each["name"]: each.get("args") or {} for each in config["pluginConfig"]}
     plugins = config["plugins"]
     try:
         made = {
-            name: registry.make(name, available[name], args.get(name, {}), handle)
-            for name in _needed(plugins)
-            if name in available
+            name: registry.make(name, factory, args.get(name, {}), handle)
+            for name, factory in registry.find(_needed(plugins)).items()
         }
         points = {point: _at(point, plugins, made) for point in interface.POINTS}
         _check(config, points)

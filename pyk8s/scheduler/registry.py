@@ -8,7 +8,7 @@ dict) and the Handle. Mirrors `framework/plugins/registry.go` and `app.WithPlugi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from importlib import metadata
 from typing import Any
 
@@ -22,6 +22,7 @@ from pyk8s.scheduler.plugins import (
     imagelocality,
     noderesources,
     queueing,
+    shapes,
     volumebinding,
     volumelimits,
 )
@@ -51,7 +52,7 @@ IN_TREE: Mapping[str, Factory] = {
     "VolumeRestrictions": lambda args, handle: volumelimits.VolumeRestrictions(handle.storage),
     "NodeVolumeLimits": lambda args, handle: volumelimits.NodeVolumeLimits(handle.storage),
     "VolumeBinding": lambda args, handle: volumebinding.VolumeBinding(
-        handle.storage, handle.nodes, args["bindTimeoutSeconds"]
+        handle.storage, handle.nodes, args["bindTimeoutSeconds"], shapes.of(args.get("shape") or ())
     ),
     "VolumeZone": lambda args, handle: volumelimits.VolumeZone(handle.storage),
     "PodTopologySpread": lambda args, handle: counted.PodTopologySpread(
@@ -79,13 +80,21 @@ IN_TREE: Mapping[str, Factory] = {
 }
 
 
-def available() -> Mapping[str, Factory | metadata.EntryPoint]:
-    """Raises ConfigError for two plugins of one name."""
-    found: dict[str, Factory | metadata.EntryPoint] = {**IN_TREE}
-    for point in metadata.entry_points(group=GROUP):
-        if point.name in found:
+def find(names: Iterable[str]) -> dict[str, Factory | metadata.EntryPoint]:
+    """Those of the plugins that there are. Raises ConfigError for two plugins of one name."""
+    found: dict[str, Factory | metadata.EntryPoint] = {}
+    unknown = []
+    for name in names:
+        if name in IN_TREE:
+            found[name] = IN_TREE[name]
+        else:
+            unknown.append(name)
+    # Only for plugins of others: to read what is installed takes longer than all else.
+    for point in metadata.entry_points(group=GROUP) if unknown else ():
+        if point.name in IN_TREE or point.name in found:
             raise ConfigError(f"a plugin named {point.name} already exists")
-        found[point.name] = point
+        if point.name in unknown:
+            found[point.name] = point
     return found
 
 

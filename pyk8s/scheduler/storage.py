@@ -14,15 +14,19 @@ from pyk8s.client import informer, reflector, resources
 from pyk8s.client.assumecache import AssumeCache
 from pyk8s.client.client import Client
 from pyk8s.client.store import Indexer
+from pyk8s.scheduler.framework import clusterevents as ce
+from pyk8s.scheduler.framework.clusterevents import ActionType, ClusterEvent
 
-_FOLLOWED = (
-    resources.PERSISTENT_VOLUME_CLAIMS,
-    resources.PERSISTENT_VOLUMES,
-    resources.STORAGE_CLASSES,
-    resources.CSI_NODES,
-    resources.CSI_DRIVERS,
-    resources.CSI_STORAGE_CAPACITIES,
-)
+# By the names that plugins register for.
+_FOLLOWED: Mapping[GroupVersionResource, str] = {
+    resources.PERSISTENT_VOLUME_CLAIMS: ce.PERSISTENT_VOLUME_CLAIM,
+    resources.PERSISTENT_VOLUMES: ce.PERSISTENT_VOLUME,
+    resources.STORAGE_CLASSES: ce.STORAGE_CLASS,
+    resources.CSI_NODES: ce.CSI_NODE,
+    resources.CSI_DRIVERS: ce.CSI_DRIVER,
+    resources.CSI_STORAGE_CAPACITIES: ce.CSI_STORAGE_CAPACITY,
+}
+OnChange = Callable[[ClusterEvent, Object | None, Object | None], None]
 
 
 class Storage:
@@ -66,20 +70,28 @@ class Storage:
 
 
 class StorageInformers:
-    """Follows all of it. `on_change` is called for every change that may let a pod pass."""
+    """Follows all of it. `on_change(event, old, new)` is called for every change."""
 
-    def __init__(self, client: Client, on_change: Callable[[], None]) -> None:
+    def __init__(self, client: Client, on_change: OnChange) -> None:
         self._on_change = on_change
-        self.informers = [self._follow(client, resource) for resource in _FOLLOWED]
+        self.informers = [self._follow(client, *followed) for followed in _FOLLOWED.items()]
         pairs = zip(_FOLLOWED, self.informers, strict=True)
         self.storage = Storage(client, {resource: each.indexer for resource, each in pairs})
 
-    def _follow(self, client: Client, resource: GroupVersionResource) -> informer.SharedInformer:
+    def _follow(
+        self, client: Client, resource: GroupVersionResource, name: str
+    ) -> informer.SharedInformer:
+        def tell(action: ActionType, old: Object | None, new: Object | None) -> None:
+            self.storage.wake()
+            self._on_change(ClusterEvent(name, action), old, new)
+
         source = reflector.ResourceListWatcher(client=client, resource=resource)
         found = informer.SharedInformer(source, transform=informer.without_managed_fields)
-        found.add_event_handler(informer.on_any_change(lambda _: self._tell()))
+        found.add_event_handler(
+            informer.Handler(
+                on_add=lambda obj, _: tell(ce.ADD, None, obj),
+                on_update=lambda old, new: tell(ce.UPDATE, old, new),
+                on_delete=lambda deleted: tell(ce.DELETE, informer.last_known(deleted), None),
+            )
+        )
         return found
-
-    def _tell(self) -> None:
-        self.storage.wake()
-        self._on_change()

@@ -228,7 +228,9 @@ class APIServer:
         dispatcher = self._dispatcher(stores, authenticating)
         self._aggregator = self._make_aggregator(stores, dispatcher)
         limit = filters.InFlightLimit(
-            options.max_requests_inflight, options.max_mutating_requests_inflight
+            options.max_requests_inflight,
+            options.max_mutating_requests_inflight,
+            dispatcher.is_delegated,
         )
         return filters.chain(
             dispatcher.handle,
@@ -264,6 +266,8 @@ class APIServer:
 
     def _make_aggregator(self, stores: builder.Stores, dispatcher: Dispatcher) -> Aggregator:
         options = self._options
+        # Said here, where it is an operator's error and not a condition of every APIService.
+        serving.client_context("", options.proxy_client_cert_file, options.proxy_client_key_file)
         return Aggregator(
             stores,
             dispatcher,
@@ -286,7 +290,11 @@ class APIServer:
             options.kubelet_client_key,
         )
         return Connections(
-            locations=locations.Locations(stores, options.kubelet_preferred_address_types),
+            locations=locations.Locations(
+                stores,
+                options.kubelet_preferred_address_types,
+                is_local=ipaddress.ip_address(options.bind_address).is_loopback,
+            ),
             relay=relay.Relay(kubelet_tls=kubelet_tls),
             authorize=self._authorization,
             chain=stores["pods"].admission,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who may come in, put together from the flags: front proxies, client certificates, static
-tokens, tokens of ServiceAccounts, those in Secrets among them; and the key that signs these.
+tokens, tokens of ServiceAccounts, those in Secrets among them, bootstrap tokens; and the key that
+signs those of ServiceAccounts.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pyk8s.apimachinery import errors, meta
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.auth import (
     authenticator,
+    bootstraptoken,
     legacytoken,
     requestheader,
     serviceaccount,
@@ -56,13 +58,16 @@ def build(options: APIServerOptions, stores: Mapping[str, Store]) -> Authenticat
     if options.token_auth_file:
         static = tokenfile.load(options.token_auth_file)
         known.append(authenticator.ForAudiences(static, audiences))
+    find = Finder(stores).find
     if keys:
-        find = Finder(stores).find
         known.append(
             serviceaccount.Authenticator([options.service_account_issuer], keys, audiences, find)
         )
         mark_used = MarkUsed(stores["secrets"])
         known.append(legacytoken.Authenticator(keys, audiences, find, mark_used))
+    if options.enable_bootstrap_token_auth:
+        bootstrap = bootstraptoken.Authenticator(find)
+        known.append(authenticator.ForAudiences(bootstrap, audiences))
     tokens = authenticator.Tokens(known, audiences)
     members: list[authenticator.Authenticator] = []
     proxies = options.requestheader_client_ca_file

@@ -48,6 +48,7 @@ class APIServerOptions:
 
     client_ca_file: str = ""
     token_auth_file: str = ""
+    enable_bootstrap_token_auth: bool = False
     requestheader_client_ca_file: str = ""
     requestheader_allowed_names: tuple[str, ...] = ()
     requestheader_username_headers: tuple[str, ...] = ()

@@ -7,7 +7,11 @@ import pytest
 import signing
 
 from pyk8s.admission import interface
-from pyk8s.admission.certificates import CertificateApproval, CertificateSigning
+from pyk8s.admission.certificates import (
+    CertificateApproval,
+    CertificateSigning,
+    ClusterTrustBundleAttest,
+)
 from pyk8s.apimachinery import errors
 from pyk8s.apimachinery.gvk import GroupVersionKind, GroupVersionResource
 from pyk8s.auth.authorizer import Decision
@@ -87,3 +91,21 @@ async def test_what_needs_no_permission():
     await CertificateSigning(nothing).validate(update("status"))
     await CertificateSigning(nothing).validate(update("approval"))
     await CertificateApproval(nothing).validate(update(""))
+
+
+async def test_who_may_attest():
+    """A bundle of a signer takes its permission, unless only its upkeep changes."""
+    attributes = update("")
+    attributes.obj = {"metadata": {"name": "a"}, "spec": {"signerName": "example.com/s"}}
+    attributes.existing = {**attributes.obj, "metadata": {"name": "a", "finalizers": ["f"]}}
+    nothing = ClusterTrustBundleAttest(Grants("", ""))
+    await nothing.validate(attributes)
+    attributes.existing = None
+    with pytest.raises(errors.StatusError) as refused:
+        await nothing.validate(attributes)
+    assert refused.value.message.endswith(
+        'user not permitted to attest for signerName "example.com/s"'
+    )
+    await ClusterTrustBundleAttest(Grants("attest", "example.com/*")).validate(attributes)
+    attributes.obj = {"metadata": {"name": "a"}, "spec": {}}
+    await nothing.validate(attributes)

@@ -10,7 +10,9 @@ from cluster import Http
 from objects import pod
 
 from pyk8s.admission import serviceaccount
-from pyk8s.componenthelpers import podsecrets
+from pyk8s.apimachinery import field
+from pyk8s.apis.validation import projections
+from pyk8s.componenthelpers import podsecrets, tokenvolume
 
 PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 _namespaces = itertools.count(1)
@@ -97,6 +99,13 @@ def test_what_an_account_says(whole, core):
     )
 
 
+def test_what_is_wrong_is_left_to_validation(whole, core):
+    """A volume without a name is no reason to fail earlier."""
+    answer = whole("POST", f"{core}/pods", made("a", volumes=[{"emptyDir": {}}]))
+    assert answer.status == 422
+    assert "spec.volumes[0].name: Required value" in answer.json()["message"]
+
+
 def test_a_mirror_pod_is_left_as_it_is(whole, core):
     """It gets no account, and may name none."""
     obj = made("a")
@@ -172,3 +181,10 @@ def test_names_of_secrets():
         ],
     }
     assert sorted(podsecrets.names(spec)) == ["a", "b", "c", "d", "s"]
+
+
+def test_what_is_mounted_is_valid():
+    """Validation passes over it, because it would find nothing wrong."""
+    path = field.Path("spec", "volumes")
+    assert projections._validate_projected(tokenvolume.KNOWN, path) == []
+    assert tokenvolume.projected() == tokenvolume.KNOWN

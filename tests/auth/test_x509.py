@@ -3,13 +3,10 @@
 
 from __future__ import annotations
 
-import datetime
 import hashlib
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from clientcertificates import DAY, certificate
 from cryptography.x509.oid import NameOID
 
 from pyk8s.apimachinery import errors
@@ -17,24 +14,6 @@ from pyk8s.auth.authenticator import Credentials
 from pyk8s.auth.x509 import CREDENTIAL_ID, USER_UID, X509
 
 CN, O = NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME  # noqa: E741 (the attribute's name)
-DAY = datetime.timedelta(days=1)
-
-
-def certificate(*attributes: tuple[x509.ObjectIdentifier, str], lasts: datetime.timedelta = DAY):
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(oid, value) for oid, value in attributes])
-    now = datetime.datetime.now(datetime.UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - 10 * DAY)
-        .not_valid_after(now + lasts)
-        .sign(key, hashes.SHA256())
-        .public_bytes(serialization.Encoding.DER)
-    )
 
 
 async def test_user_of_a_certificate() -> None:

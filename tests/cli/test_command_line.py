@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pyk8s.cli import apiserver, controller_manager, flags, main, up
+from pyk8s.cli import apiserver, controller_manager, flags, main, ranges, up
 from pyk8s.cli.flags import UsageError
 from pyk8s.controllers.manager import ManagerOptions
 from pyk8s.controllers.options import Options
@@ -147,6 +147,23 @@ def test_apiserver_mistakes(arguments: list[str], message: str) -> None:
     assert str(caught.value) == message
 
 
+def test_ranges_of_up() -> None:
+    """Load balancers have addresses unless that is unwanted; nodes get ranges when asked for."""
+    given = up.parse([]).ranges
+    assert given == ranges.Ranges()
+    assert f"--service-load-balancer-range={ranges.DEFAULT_SERVICE_LOAD_BALANCER_RANGE}" in (
+        given.controller_manager()
+    )
+    none = up.parse(["--service-load-balancer-range="]).ranges.controller_manager()
+    assert not any(flag.startswith("--service-load-balancer-range") for flag in none)
+    nodes = up.parse(["--allocate-node-cidrs", "--service-cluster-ip-range=10.0.0.0/16"]).ranges
+    assert nodes.cluster_cidr == ranges.DEFAULT_CLUSTER_CIDR
+    flags_of_nodes = ("--allocate-node-cidrs=true", "--service-cluster-ip-range=10.0.0.0/16")
+    assert {*flags_of_nodes} <= {*nodes.controller_manager()}
+    with pytest.raises(UsageError, match="--allocate-node-cidrs alone"):
+        up.parse(["--cluster-cidr=10.1.0.0/16"])
+
+
 def test_up_defaults() -> None:
     """Without flags: everything that is built, for this machine alone."""
     assert up.parse([]) == up.UpOptions(components=up.BUILT)
@@ -186,6 +203,7 @@ def test_flags_of_single_controllers() -> None:
     arguments = [
         "--node-monitor-grace-period=1m", "--node-eviction-rate=0", "--allocate-node-cidrs",
         "--cluster-cidr=10.244.0.0/16,fd00::/48", "--terminated-pod-gc-threshold=1",
+        "--endpoint-updates-batch-period=500ms", "--endpointslice-updates-batch-period=0",
     ]  # fmt: skip
     assert controller_manager.parse(arguments).settings == Options(
         node_monitor_grace_period=60.0,
@@ -193,6 +211,8 @@ def test_flags_of_single_controllers() -> None:
         allocate_node_cidrs=True,
         cluster_cidr="10.244.0.0/16,fd00::/48",
         terminated_pod_gc_threshold=1,
+        endpoint_updates_batch_period=0.5,
+        endpointslice_updates_batch_period=0.0,
     )
 
 
@@ -207,6 +227,13 @@ def test_controller_manager_mistakes(
          "pyk8s controller-manager --help"),
         ([f"--kubeconfig={missing}"], f"cannot read {missing}: No such file or directory"),
         (["--allocate-node-cidrs"], "--allocate-node-cidrs needs --cluster-cidr"),
+        ([f"--root-ca-file={missing}"], f"cannot read {missing}: No such file or directory"),
+        ([f"--service-account-private-key-file={missing}"],
+         f"cannot read {missing}: No such file or directory"),
+        ([f"--cluster-signing-cert-file={missing}"], "--cluster-signing-cert-file and "
+         "--cluster-signing-key-file go together, as do those of each signer"),
+        ([f"--cluster-signing-cert-file={missing}", f"--cluster-signing-key-file={missing}"],
+         f"cannot read {missing}: No such file or directory"),
     ):  # fmt: skip
         assert controller_manager.main(arguments) == 1
         assert capsys.readouterr().err == f"pyk8s controller-manager: {message}\n"

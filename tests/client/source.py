@@ -50,6 +50,10 @@ class Source:
         self.serves_watch_list = serves_watch_list
         self.reachable = True
         self.ends_at_once = 0
+        # Answers to the next requests, in place of what was asked for.
+        self.refusals: list[errors.StatusError] = []
+        # How many objects of the next WatchList arrive before it breaks off.
+        self.breaks_off_after: int | None = None
 
     # --- writing
 
@@ -76,6 +80,12 @@ class Source:
         self.revision += 1
         for stream in self.streams:
             stream.send("BOOKMARK", _at(self.revision))
+
+    def fail(self, error: errors.StatusError) -> None:
+        """Ends every watch with an ERROR event."""
+        for stream in self.streams:
+            stream.send("ERROR", error.status)
+        self.hang_up()
 
     def compact(self) -> None:
         """Whoever comes with an older revision is too late."""
@@ -106,6 +116,12 @@ class Source:
             self.ends_at_once -= 1
             stream.end()
         elif options.send_initial_events:
+            if self.breaks_off_after is not None:
+                for obj in [*self.objects.values()][: self.breaks_off_after]:
+                    stream.send("ADDED", obj)
+                stream.end()
+                self.breaks_off_after = None
+                return watch.Watch(stream)
             for obj in self.objects.values():
                 stream.send("ADDED", obj)
             done = _at(self.revision)
@@ -124,6 +140,8 @@ class Source:
         if not self.reachable:
             raise rest.ServerUnreachable("refused")
         self.requests.append(request)
+        if self.refusals:
+            raise self.refusals.pop(0)
 
 
 def _at(revision: int) -> Object:

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 import pytest
 from source import Source
 
-from pyk8s.apimachinery import meta
+from pyk8s.apimachinery import errors, meta
 from pyk8s.client import informer as informers
 from pyk8s.client.informer import DeletedFinalStateUnknown, Handler, SharedInformer
 
@@ -146,6 +146,82 @@ async def test_unreachable_server_is_waited_out_without_a_list() -> None:
         await asyncio.sleep(70)
     assert told.lines == ["add a"]
     assert source.requests == ["watchlist ''", "watch '10'"]
+
+
+@pytest.mark.parametrize("told", ["as an answer", "in the stream"])
+async def test_busy_server_is_waited_out_without_a_list(told: str) -> None:
+    """429: the watch goes on where it was, for a list would only add to the load."""
+    source, seen = Source(), Told()
+    async with running(source, seen):
+        source.put("a")
+        await settle()
+        if told == "as an answer":
+            source.refusals = [errors.too_many_requests("later"), errors.too_many_requests("later")]
+            source.hang_up()
+        else:
+            source.fail(errors.too_many_requests("later"))
+        source.put("b")
+        await asyncio.sleep(30)
+    assert seen.lines == ["add a", "add b"]
+    asked = 3 if told == "as an answer" else 1
+    assert source.requests == ["watchlist ''", *["watch '11'"] * asked]
+
+
+async def test_failing_server_is_asked_for_all_again() -> None:
+    """Who knows what it missed: the same state is told once, not twice."""
+    source, told = Source(), Told()
+    source.put("a")
+    async with running(source, told):
+        source.refusals = [errors.internal_error("oops")]
+        source.hang_up()
+        source.put("b")
+        await asyncio.sleep(30)
+    assert told.lines == ["add a initial", "add b"]
+    assert source.requests == ["watchlist ''", "watch '11'", "watchlist '11'"]
+
+
+async def test_watch_list_that_breaks_off_is_not_taken_for_all() -> None:
+    """What had arrived is thrown away; nothing is told to be gone."""
+    source, told = Source(), Told()
+    for name in "abc":
+        source.put(name)
+    async with running(source, told) as informer:
+        source.hang_up()
+        source.put("d")
+        source.compact()
+        source.breaks_off_after = 1
+        await asyncio.sleep(30)
+        assert names(informer) == ["a", "b", "c", "d"]
+    assert told.lines == ["add a initial", "add b initial", "add c initial", "add d"]
+    assert source.requests.count("watchlist ''") == 3
+
+
+async def test_server_that_is_behind_what_was_seen() -> None:
+    """Restored from a backup, it does not know the last revision: its state is the truth."""
+    source, told = Source(), Told()
+    source.put("a")
+    async with running(source, told) as informer:
+        behind = errors.too_large_resource_version(11, 5)
+        source.refusals = [errors.internal_error("restarting"), behind]
+        source.remove("a")
+        source.hang_up()
+        await asyncio.sleep(30)
+        assert names(informer) == []
+    assert source.requests[-2:] == ["watchlist '12'", "watchlist ''"]
+
+
+async def test_removed_handler_hears_no_more() -> None:
+    """Neither changes nor resyncs."""
+    source, told, again = Source(), Told(), Told()
+    source.put("a")
+    async with running(source, told) as informer:
+        handler = again.handler(resync_seconds=10)
+        informer.add_event_handler(handler)
+        informer.remove_event_handler(handler)
+        source.put("b")
+        await asyncio.sleep(25)
+    assert again.lines == ["add a initial"]
+    assert told.lines == ["add a initial", "add b"]
 
 
 async def test_server_that_is_not_there_yet() -> None:

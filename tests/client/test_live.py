@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator
 
 import objects
@@ -176,6 +177,100 @@ async def test_asked_to_come_back() -> None:
     await connection.close()
     server.close()
     await server.wait_closed()
+
+
+class Wire:
+    """A server that answers each request with the next of these bytes, and then hangs up; what
+    it was asked is kept."""
+
+    def __init__(self, *answers: bytes) -> None:
+        self._answers = [*answers]
+        self.asked: list[str] = []
+
+    async def __aenter__(self) -> Client:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        port = self._server.sockets[0].getsockname()[1]
+        self._rest = rest.RESTClient(
+            kubeconfig.ClientConfig(server=f"http://127.0.0.1:{port}"), qps=0
+        )
+        return Client(self._rest)
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._rest.close()
+        self._server.close()
+        await self._server.wait_closed()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while self._answers:
+                head = await reader.readuntil(b"\r\n\r\n")
+                self.asked.append(head.split(b" ", 1)[0].decode())
+                lengths = re.findall(rb"(?i)content-length: (\d+)", head)
+                await reader.readexactly(sum(map(int, lengths)))
+                answer = self._answers.pop(0)
+                if not answer:
+                    break
+                writer.write(answer)
+        writer.close()
+
+
+LATER = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n"
+POD = b'HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{"kind":"Pod"}'
+
+
+async def test_watch_is_asked_to_come_back() -> None:
+    """As any request is; half a line at the end of a stream is no event."""
+    event = b'{"type":"ADDED","object":{"metadata":{"name":"a"}}}\n{"type":"ADD'
+    stream = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(event) + event
+    wire = Wire(LATER, LATER, stream)
+    async with wire as client, await client.watch(resources.PODS, "ns", WatchOptions()) as events:
+        assert [meta.name(each.object) async for each in events] == ["a"]
+    assert wire.asked == ["GET"] * 3
+
+
+async def test_nobody_is_asked_for_ever() -> None:
+    """Ten times more, then the refusal is the answer."""
+    wire = Wire(*[LATER] * 20)
+    async with wire as client:
+        with pytest.raises(errors.StatusError) as refused:
+            await client.get(resources.PODS, "a", "ns")
+    assert (refused.value.code, refused.value.reason) == (429, errors.TOO_MANY_REQUESTS)
+    assert len(wire.asked) == 1 + rest.RETRIES_MAX
+
+
+async def test_connection_that_breaks_under_a_read() -> None:
+    """It is sent again, for reading twice harms nobody."""
+    wire = Wire(b"", POD)
+    async with wire as client:
+        assert await client.get(resources.PODS, "a", "ns") == {"kind": "Pod"}
+    assert wire.asked == ["GET", "GET"]
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
+async def test_connection_that_breaks_under_a_write(method: str) -> None:
+    """Whether it was carried out is not known, so it is not sent again, be the connection new or
+    one that has served before."""
+    pod = {"metadata": {"name": "a", "namespace": "ns"}}
+    wire = Wire(POD, b"", POD)
+    async with wire as client:
+        writes = {
+            "POST": lambda: client.create(resources.PODS, pod),
+            "PUT": lambda: client.update(resources.PODS, pod),
+            "DELETE": lambda: client.delete(resources.PODS, "a", "ns"),
+            "PATCH": lambda: client.patch(resources.PODS, ("ns", "a"), Patch(content={})),
+        }
+        await client.get(resources.PODS, "a", "ns")
+        with pytest.raises(rest.ServerUnreachable):
+            await writes[method]()
+    assert wire.asked == ["GET", method]
+
+
+async def test_write_that_was_refused_is_sent_again() -> None:
+    """The server said that it did nothing."""
+    wire = Wire(LATER, POD)
+    async with wire as client:
+        assert await client.create(resources.PODS, {"metadata": {"name": "a"}}, "ns")
+    assert wire.asked == ["POST", "POST"]
 
 
 # --- leaders

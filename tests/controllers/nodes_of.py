@@ -32,9 +32,11 @@ def condition(type: str, status: str, heartbeat: str = "2026-01-01T00:00:00Z") -
 
 
 async def add_node(world: World, name: str, ready: str = "True", **labels: str) -> Object:
-    """A node whose kubelet has said this of itself; it says nothing for an empty status."""
+    """A node whose kubelet has said this of itself; it says nothing for an empty status. It has the
+    taint that each node is created with where controllers run."""
     named = {key.replace("__", "/").replace("_", "."): text for key, text in labels.items()}
     node = {"metadata": {"name": name, "labels": {"kubernetes.io/os": "linux", **named}}}
+    node["spec"] = {"taints": [{"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}]}
     made = await world.client.create(resources.NODES, node)
     return await say(world, name, Ready=ready) if ready else made
 

@@ -12,20 +12,33 @@ from world import World
 
 from pyk8s.apimachinery import meta
 from pyk8s.client import resources
-from pyk8s.controllers.endpoints.controller import subsets_of
-from pyk8s.controllers.endpointslice import slices
+from pyk8s.client.client import DeleteOptions
+from pyk8s.controllers import triggertimes
 
 Object = dict[str, Any]
 
 pytestmark = pytest.mark.usefixtures("nodeless")
 
 
-async def run_pod(world: World, name: str, ip: str, ready: str = "True") -> None:
+async def run_pod(
+    world: World,
+    name: str,
+    ip: str,
+    ready: str = "True",
+    node: str = "",
+    since: str = "",
+    finalizers: list[str] | None = None,
+) -> None:
     """A pod of app web, with a named port, at this address."""
     pod = objects.pod(name, {"app": "web"})
+    pod["metadata"]["finalizers"] = finalizers or []
+    if node:
+        pod["spec"]["nodeName"] = node
     pod["spec"]["containers"][0]["ports"] = [{"name": "http", "containerPort": 8080}]
     await world.create(resources.PODS, pod)
     conditions = [{"type": "Ready", "status": ready}]
+    if since:
+        conditions[0]["lastTransitionTime"] = since
     status = {"phase": "Running", "podIP": ip, "podIPs": [{"ip": ip}], "conditions": conditions}
     await world.patch(resources.PODS, name, {"status": status}, "status")
 
@@ -94,92 +107,99 @@ async def test_meddling_is_put_right(world: World) -> None:
     await leads_to(world, ["192.0.2.1"], [])
 
 
-# --- arithmetic
+async def test_traffic_distribution_and_trigger_time(world: World) -> None:
+    """Endpoints are meant for clients near them for as long as the Service wants that; what was
+    written last says when the change happened that it follows."""
+    node = f"{world.namespace}-node"
+    zone = {"topology.kubernetes.io/zone": "z1"}
+    await world.client.create(resources.NODES, {"metadata": {"name": node, "labels": zone}})
+    service = objects.service("web")
+    service["spec"]["trafficDistribution"] = "PreferSameNode"
+    made = await world.create(resources.SERVICES, service)
+    await run_pod(world, "one", "192.0.2.1", node=node, since="2031-05-05T05:05:05Z")
+    await leads_to(world, ["192.0.2.1"], [])
+    near = {"forZones": [{"name": "z1"}], "forNodes": [{"name": node}]}
+
+    async def hints() -> list[Object | None]:
+        found = await world.list(resources.ENDPOINT_SLICES)
+        return [endpoint.get("hints") for each in found for endpoint in each["endpoints"]]
+
+    async def is_near() -> bool:
+        return await hints() == [near]
+
+    await eventually(is_near, "the endpoint is for its zone and node")
+    (filled,) = await world.list(resources.ENDPOINT_SLICES)
+    endpoints = await world.find(resources.ENDPOINTS, "web")
+    for each in (filled, endpoints):
+        times = {"2031-05-05T05:05:05Z", made["metadata"]["creationTimestamp"]}
+        assert meta.annotations(each)[triggertimes.ANNOTATION] in times
+    await world.patch(resources.SERVICES, "web", {"spec": {"trafficDistribution": None}})
+
+    async def is_for_all() -> bool:
+        return await hints() == [None]
+
+    await eventually(is_for_all, "the endpoint is for everyone")
+    await world.client.delete(resources.NODES, node)
 
 
-def service(**spec: Any) -> Object:
-    made = objects.service("web")
-    made["metadata"].update(uid="s", namespace="ns")
-    made["spec"].update({"clusterIP": "10.0.0.1", "ipFamilies": ["IPv4"], **spec})
-    made["spec"]["ports"][0]["targetPort"] = 8080
-    return made
+async def test_slices_of_an_older_service_are_left_to_the_garbage_collector(world: World) -> None:
+    """They are not taken over by a Service that was made again under their name."""
+    stranger = {
+        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+        "metadata": {
+            "name": "web-old",
+            "labels": {
+                "kubernetes.io/service-name": "web",
+                "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
+            },
+            "finalizers": ["example.com/held"],
+        },
+        "endpoints": [{"addresses": ["192.0.2.9"]}],
+    }  # fmt: skip
+    await world.create(resources.ENDPOINT_SLICES, stranger)
+    await world.create(resources.SERVICES, objects.service("web"))
+    await run_pod(world, "one", "192.0.2.1")
+
+    async def is_given_up() -> bool:
+        old = await world.find(resources.ENDPOINT_SLICES, "web-old")
+        return old is not None and meta.is_being_deleted(old)
+
+    await eventually(is_given_up, "the old slice is deleted")
+
+    async def has_its_own() -> bool:
+        found = await world.list(resources.ENDPOINT_SLICES)
+        own = [each for each in found if meta.name(each) != "web-old"]
+        return [e["addresses"] for each in own for e in each.get("endpoints") or ()] == [
+            ["192.0.2.1"]
+        ]
+
+    await eventually(has_its_own, "the Service has a slice of its own")
+    await world.patch(resources.ENDPOINT_SLICES, "web-old", {"metadata": {"finalizers": None}})
 
 
-def pod(number: int, **status: Any) -> Object:
-    made = objects.pod(f"p{number}", {"app": "web"})
-    made["metadata"].update(uid=f"u{number}", namespace="ns")
-    ip = f"10.1.{number // 250}.{number % 250}"
-    conditions = [{"type": "Ready", "status": "True"}]
-    made["status"] = {"podIP": ip, "podIPs": [{"ip": ip}], "conditions": conditions, **status}
-    return made
+async def test_addresses_of_pods_on_their_way_out_where_all_are_wanted(world: World) -> None:
+    """publishNotReadyAddresses: in Endpoints as well, until the pod is gone."""
+    # One without a node would be cleaned away at once.
+    node = f"{world.namespace}-node"
+    await world.client.create(resources.NODES, {"metadata": {"name": node}})
+    service = objects.service("web")
+    service["spec"]["publishNotReadyAddresses"] = True
+    await world.create(resources.SERVICES, service)
+    held = ["example.com/held"]
+    await run_pod(world, "one", "192.0.2.1", ready="False", node=node, finalizers=held)
+    await leads_to(world, ["192.0.2.1"], [])
+    await world.delete(resources.PODS, "one")
 
+    async def terminates() -> bool:
+        found = await world.list(resources.ENDPOINT_SLICES)
+        return [e["conditions"]["terminating"] for each in found for e in each["endpoints"]] == [
+            True
+        ]
 
-def stored(made: slices.Changes) -> list[Object]:
-    return [
-        {**each, "metadata": {**each["metadata"], "name": f"s{number}"}}
-        for number, each in enumerate(made.create)
-    ]
-
-
-def test_hundred_to_a_slice_and_few_writes() -> None:
-    """250 pods are three slices; one more goes where there is room, one less touches its own."""
-    first = slices.changes(service(), map(pod, range(250)), [], {}, 100)
-    existing = stored(first)
-    assert sorted(len(each["endpoints"]) for each in existing) == [50, 100, 100]
-    again = slices.changes(service(), map(pod, range(250)), existing, {}, 100)
-    assert (again.create, again.update, again.delete) == ([], [], [])
-    more = slices.changes(service(), map(pod, range(251)), existing, {}, 100)
-    assert (more.create, [len(each["endpoints"]) for each in more.update]) == ([], [51])
-    fewer = slices.changes(service(), map(pod, range(1, 250)), existing, {}, 100)
-    assert [len(each["endpoints"]) for each in fewer.update] == [99]
-    emptied = slices.changes(service(), [], existing, {}, 100)
-    assert (len(emptied.delete), [each["endpoints"] for each in emptied.update]) == (2, [[]])
-
-
-def test_smaller_slices() -> None:
-    """Slices that hold more than they may any longer are cut down."""
-    existing = stored(slices.changes(service(), map(pod, range(10)), [], {}, 100))
-    made = slices.changes(service(), map(pod, range(10)), existing, {}, 4)
-    assert [len(each["endpoints"]) for each in made.update] == [4]
-    assert [len(each["endpoints"]) for each in made.create] == [4, 2]
-
-
-@pytest.mark.parametrize(
-    ("more", "expected"),
-    [
-        pytest.param({}, (True, True, False), id="ready"),
-        pytest.param({"conditions": []}, (False, False, False), id="not ready"),
-        pytest.param({"deleted": True}, (False, True, True), id="on its way out"),
-    ],
-)
-def test_conditions(more: Object, expected: tuple) -> None:
-    """ready, serving, terminating."""
-    deleted = more.pop("deleted", False)
-    made = pod(1, **more)
-    if deleted:
-        made["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
-    (each,) = slices.changes(service(), [made], [], {}, 100).create
-    assert tuple(each["endpoints"][0]["conditions"].values()) == expected
-    (published,) = slices.changes(
-        service(publishNotReadyAddresses=True), [made], [], {}, 100
-    ).create
-    assert published["endpoints"][0]["conditions"]["ready"] is True
-
-
-def test_finished_pods_and_strangers_to_the_port_are_left_out() -> None:
-    """No address without a port that fits, none of a pod that has finished."""
-    named = service()
-    named["spec"]["ports"][0]["targetPort"] = "unknown"
-    assert subsets_of(named, [pod(1)]) == ([], False)
-    assert subsets_of(service(), [pod(1, phase="Succeeded")]) == ([], False)
-    subsets, over = subsets_of(service(), [pod(2), pod(1)])
-    assert [address["ip"] for address in subsets[0]["addresses"]] == ["10.1.0.1", "10.1.0.2"]
-    assert not over
-
-
-def test_zone_comes_from_the_node() -> None:
-    """Where the node says it."""
-    made = pod(1)
-    made["spec"]["nodeName"] = "n"
-    (each,) = slices.changes(service(), [made], [], {"n": "z1"}, 100).create
-    assert (each["endpoints"][0]["nodeName"], each["endpoints"][0]["zone"]) == ("n", "z1")
+    await eventually(terminates, "the slice says so")
+    await leads_to(world, ["192.0.2.1"], [])
+    await world.patch(resources.PODS, "one", {"metadata": {"finalizers": None}})
+    options = DeleteOptions(grace_period_seconds=0)
+    await world.client.delete(resources.PODS, "one", world.namespace, options)
+    await leads_to(world, [], [])
+    await world.client.delete(resources.NODES, node)

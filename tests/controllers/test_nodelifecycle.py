@@ -35,6 +35,16 @@ async def has_taints(world: World, name: str, expected: list[tuple[str, str]]) -
     await eventually(are, f"the taints of {name} are {expected}")
 
 
+async def is_looked_at(world: World, name: str) -> None:
+    """The controller has come to the node, and has given it the labels that it gives to each."""
+
+    async def has_labels() -> bool:
+        node = await world.client.get(resources.NODES, name)
+        return "beta.kubernetes.io/os" in node["metadata"]["labels"]
+
+    await eventually(has_labels, f"{name} is looked at")
+
+
 async def test_silent_node(quiet: World) -> None:
     """Conditions become Unknown, taints follow, its pods are not ready; all is well once the
     kubelet speaks again."""
@@ -88,6 +98,7 @@ async def test_kubelet_says_it_is_not_ready(quiet: World) -> None:
     await add_node(quiet, "alive")
     await add_node(quiet, "sick", "False")
     async with running(quiet.client, lambda c: NodeLifecycleController(c, clock), OPTIONS) as nc:
+        await is_looked_at(quiet, "sick")
         await has_taints(quiet, "sick", [("not-ready", "NoSchedule")])
         nc.look()
         await has_taints(quiet, "sick", [("not-ready", "NoExecute"), ("not-ready", "NoSchedule")])
@@ -293,3 +304,16 @@ def test_taints_are_left_alone_when_right() -> None:
         theirs,
         {"key": "node.kubernetes.io/unreachable", "effect": "NoExecute", "timeAdded": "now"},
     ]
+
+
+@pytest.mark.usefixtures("nodeless")
+async def test_new_node(world: World) -> None:
+    """Where controllers run a Node is made with a taint, which goes once its kubelet is ready."""
+    made = await world.client.create(resources.NODES, {"metadata": {"name": "new"}})
+    taint = {"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}
+    assert made["spec"]["taints"] == [taint]
+    await say(world, "new", Ready="False")
+    await has_taints(world, "new", [("not-ready", "NoSchedule")])
+    await say(world, "new", Ready="True")
+    await has_taints(world, "new", [])
+    await world.client.delete(resources.NODES, "new")

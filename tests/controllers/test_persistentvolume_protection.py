@@ -137,3 +137,19 @@ async def test_without_controllers_nothing_is_protected(quiet: World) -> None:
     await quiet.create(PVC, storage.claim("data"))
     await quiet.delete(PVC, "data")
     assert await quiet.find(PVC, "data") is None
+
+
+async def test_an_attributes_class_in_use_stays(disks: Disks, world: World) -> None:
+    """As long as a claim names it; it is gone with the last."""
+    VAC = resources.VOLUME_ATTRIBUTES_CLASSES
+    name = disks.named("gold")
+    made = {"metadata": {"name": name}, "driverName": "csi.example.com", "parameters": {"a": "b"}}
+    created = await world.client.create(VAC, made)
+    assert volumes.ATTRIBUTES_CLASS_PROTECTION in meta.finalizers(created)
+    claim = storage.claim("data", storageClassName="absent", volumeAttributesClassName=name)
+    await world.create(PVC, claim)
+    await world.client.delete(VAC, name)
+    marked = await world.client.get(VAC, name)
+    assert meta.is_being_deleted(marked)
+    await world.delete(PVC, "data")
+    await disks.at_large.until_gone(VAC, name)

@@ -120,3 +120,17 @@ def test_choose(spec: Object, shown: tuple[str, ...], wanted: tuple[str, ...] | 
             choose(service, ranges, {"10.0.0.1"})
     else:
         assert choose(service, ranges, {"10.0.0.1"}) == wanted
+
+
+async def test_a_whole_cluster_has_addresses(world: World) -> None:
+    """`pyk8s up` gives out addresses that belong to nobody."""
+    await world.create(resources.SERVICES, balanced("web"))
+
+    async def found() -> tuple[str, ...]:
+        service = await world.find(resources.SERVICES, "web")
+        return addresses(service) if service is not None else ()
+
+    (given,) = await eventually(found, "there is an address")
+    assert ipaddress.ip_address(given) in ipaddress.ip_network("198.18.0.0/15")
+    await world.delete(resources.SERVICES, "web")
+    await world.until_gone(resources.SERVICES, "web")

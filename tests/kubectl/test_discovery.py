@@ -164,3 +164,14 @@ def test_what_is_not_built_says_so(kubectl: Kubectl) -> None:
     """A resource that is not served yet is named in the error."""
     said = kubectl("get", "componentstatuses", status=1).stderr
     assert "componentstatuses is not served by this server yet" in said
+
+
+def test_acting_as_somebody_else(kubectl: Kubectl) -> None:
+    """`--as` asks as that user, who may less than the admin."""
+    acting = ("--as=jane", "--as-group=devs", "--as-uid=7")
+    shown = kubectl(*acting, "auth", "whoami", "-o", "json").json()["status"]["userInfo"]
+    assert shown == {"username": "jane", "uid": "7", "groups": ["devs", "system:authenticated"]}
+    assert kubectl("auth", "can-i", "list", "pods").stdout == "yes\n"
+    assert kubectl(*acting, "auth", "can-i", "list", "pods", status=1).stdout == "no\n"
+    refused = kubectl(*acting, "get", "pods", status=1).stderr
+    assert 'User "jane" cannot list resource "pods"' in refused

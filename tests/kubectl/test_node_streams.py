@@ -178,6 +178,20 @@ def test_files_stay(web: Kubectl) -> None:
     assert "cat: /tmp/health: No such file or directory" in done.stderr
 
 
+def test_cp(web: Kubectl, tmp_path: Path) -> None:
+    """kubectl cp brings files there and back, whatever is in them; what an image has, it cannot."""
+    content = bytes(range(256)) * 5
+    (tmp_path / "there").write_bytes(content)
+    web("cp", str(tmp_path / "there"), "web:/tmp/copied")
+    web("cp", "web:/tmp/copied", str(tmp_path / "back"))
+    assert (tmp_path / "back").read_bytes() == content
+    web("exec", "web", "--", "mkdir", "/tmp/directory")
+    web("cp", str(tmp_path / "there"), "web:/tmp/directory")
+    web("exec", "web", "--", "test", "-f", "/tmp/directory/there")
+    done = web("cp", "web:/etc/passwd", str(tmp_path / "passwd"), status=127)
+    assert "simulated container: tar cf - /etc/passwd is not simulated" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("command", "named"),
     [
@@ -230,11 +244,8 @@ def test_exec_where_nothing_runs(kubectl: Kubectl) -> None:
 # --- what needs more than a simulation
 
 
-def test_cp_and_port_forward(web: Kubectl, tmp_path: Path) -> None:
-    """Both say why they cannot be."""
-    (tmp_path / "file").write_text("content")
-    refused = web("cp", str(tmp_path / "file"), "web:/file", status=127).stderr
-    assert "simulated container: tar is not simulated" in refused
+def test_port_forward(web: Kubectl) -> None:
+    """It says why it cannot be."""
     refused = web("port-forward", "web", ":80", status=1).stderr
     assert "the pod is simulated, so none of its ports are open to be forwarded" in refused
 
@@ -312,8 +323,28 @@ def test_numbers(kubectl: Kubectl, cluster: ControlPlane) -> None:
     assert _ask(cluster, "/stats/summary?node=none", admin=True)[0] == 400
 
 
+def test_metrics_of_the_process(cluster: ControlPlane) -> None:
+    """Under the names that every component has."""
+    status, text = _ask(cluster, "/metrics", admin=True)
+    assert status == 200
+    for name in (
+        'workqueue_adds_total{name="pods"}', 'rest_client_requests_total{code="200"',
+        "kubernetes_build_info{", "process_resident_memory_bytes ",
+    ):  # fmt: skip
+        assert name in text
+
+
 def test_pods_of_the_node(web: Kubectl, cluster: ControlPlane) -> None:
     """The nodes list the pods they run."""
     pods = json.loads(_ask(cluster, "/pods", admin=True)[1])["items"]
     names = [(pod["metadata"]["namespace"], pod["metadata"]["name"]) for pod in pods]
     assert (web.namespace, "web") in names
+
+
+def test_summary_through_the_proxy(kubectl: Kubectl) -> None:
+    """The API server's proxy leads to the kubelet of the node that is asked for."""
+    listed = json.loads(kubectl("get", "nodes", "-o", "json").stdout)["items"]
+    for node in (listed[0], listed[-1]):
+        name = node["metadata"]["name"]
+        path = f"/api/v1/nodes/{name}/proxy/stats/summary"
+        assert json.loads(kubectl("get", "--raw", path).stdout)["node"]["nodeName"] == name

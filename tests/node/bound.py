@@ -26,7 +26,11 @@ async def world(cluster: ControlPlane) -> AsyncIterator[World]:
     client = Client(connection)
     name = f"node-{next(_namespaces)}"
     await client.create(resources.NAMESPACES, {"metadata": {"name": name}})
-    yield World(client, name)
+    found = World(client, name)
+    await eventually(
+        lambda: found.find(resources.SERVICE_ACCOUNTS, "default"), "pods can be made there"
+    )
+    yield found
     await connection.close()
 
 

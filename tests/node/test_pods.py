@@ -33,6 +33,7 @@ async def test_runs_and_goes(world: World) -> None:
     assert conditions(web)["Ready"] == ("True", None)
     (status,) = web["status"]["containerStatuses"]
     assert (status["ready"], status["started"], status["restartCount"]) == (True, True, 0)
+    assert status["resources"] == {}, "it says that it can be resized"
     await world.delete(resources.PODS, "web")
     await world.until_gone(resources.PODS, "web")
     assert await world.names(resources.PODS) == ["other"]

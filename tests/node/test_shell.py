@@ -10,6 +10,7 @@ import pytest
 from pyk8s.admission import serviceaccount
 from pyk8s.apimachinery import meta
 from pyk8s.apimachinery.gvk import Object
+from pyk8s.componenthelpers import tokenvolume
 from pyk8s.node import environment, shell, streams
 from pyk8s.node.environment import Reference
 
@@ -118,7 +119,7 @@ def test_files_of_a_token_volume() -> None:
     serviceaccount.mount_token(spec)
     pod = _pod(**spec)
     (container,) = spec["containers"]
-    at = f"{serviceaccount.TOKEN_MOUNT_PATH}/"
+    at = f"{tokenvolume.MOUNT_PATH}/"
     token = environment.file_at(pod, container, at + "token")
     assert token == environment.File(environment.Token("", 3607), environment.TOKEN)
     ca = environment.file_at(pod, container, at + "ca.crt")

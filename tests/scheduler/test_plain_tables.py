@@ -69,7 +69,7 @@ SOFT = {"key": "s", "effect": "PreferNoSchedule"}
             [],
             pod(),
             node(taints=[SOFT, TAINT]),
-            "node(s) had untolerated taint {k: v}",
+            "node(s) had untolerated taint(s)",
             id="taint",
         ),
         pytest.param(

@@ -8,6 +8,7 @@ from typing import Any
 
 from pyk8s.apimachinery import field, names
 from pyk8s.apis.validation import filepaths, meta, references, signernames
+from pyk8s.componenthelpers import tokenvolume
 
 Source = Mapping[str, Any]
 
@@ -58,6 +59,12 @@ def validate_downward_api_file(item: Source, path: field.Path) -> list[field.Err
 
 
 def validate_projected(source: Source, path: field.Path) -> list[field.Error]:
+    if source == tokenvolume.KNOWN:
+        return []
+    return _validate_projected(source, path)
+
+
+def _validate_projected(source: Source, path: field.Path) -> list[field.Error]:
     errors = validate_mode(source.get("defaultMode"), path, "defaultMode")
     projected = _Projected(path)
     for index, projection in enumerate(source.get("sources", ())):

@@ -20,9 +20,9 @@ from pyk8s.client.store import Key
 from pyk8s.controllers import history, pods
 from pyk8s.controllers.adoption import Claimer, candidates
 from pyk8s.controllers.batches import FAILURES, first_failure, slow_start
-from pyk8s.controllers.controller import Context, OwnerController
+from pyk8s.controllers.controller import Context
 from pyk8s.controllers.daemonset import nodes, rollout
-from pyk8s.controllers.expectations import Expectations
+from pyk8s.controllers.podowners import PodOwnerController
 from pyk8s.controllers.serviceaccount.accounts import is_terminating
 
 # At most this many pods are made or removed in one go.
@@ -56,7 +56,7 @@ class FailedPods:
             del self._entries[key]
 
 
-class DaemonSetController(OwnerController):
+class DaemonSetController(PodOwnerController):
     name = "daemonset-controller"
     workers = 2
     resource: ClassVar = resources.DAEMON_SETS
@@ -64,16 +64,8 @@ class DaemonSetController(OwnerController):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._expectations: Expectations[Key] = Expectations()
         self._failed_pods = FailedPods()
         self.objects.add_event_handler(informer.Handler(on_delete=self._set_deleted))
-        self._pods = self.informer(resources.PODS)
-        self._pods.indexer.add_index(pods.CONTROLLER_INDEX, pods.by_controller)
-        self._pods.add_event_handler(
-            informer.Handler(
-                on_add=self._pod_added, on_update=self._pod_updated, on_delete=self._pod_deleted
-            )
-        )
         self._nodes = self.informer(resources.NODES)
         self._nodes.add_event_handler(
             informer.Handler(
@@ -85,7 +77,7 @@ class DaemonSetController(OwnerController):
         revisions = self.informer(resources.CONTROLLER_REVISIONS)
         self._history = history.History(self.client, revisions, self.resource)
 
-    # --- what happens to nodes and pods
+    # --- what happens to nodes
 
     def _set_deleted(self, deleted: informer.Deleted) -> None:
         self._failed_pods.forget(meta.uid(informer.last_known(deleted)))
@@ -100,47 +92,17 @@ class DaemonSetController(OwnerController):
             if verdict(daemon_set, before) != verdict(daemon_set, node):
                 self.enqueue(daemon_set)
 
-    def _pod_added(self, pod: Object, initial: bool) -> None:
-        if meta.is_being_deleted(pod):
-            self._pod_deleted(pod)
-        elif (key := self.owner_key(pod)) is not None:
-            self._expectations.creation_observed(key)
-            self.queue.add(key)
-        elif meta.controller_of(pod) is None:
-            self._enqueue_matching(pod)
-
-    def _pod_updated(self, before: Object, pod: Object) -> None:
-        if meta.is_being_deleted(pod) and not meta.is_being_deleted(before):
-            self._pod_deleted(pod)
-            return
-        for each in (before, pod):
-            if (key := self.owner_key(each)) is not None:
-                self.queue.add(key)
-        if meta.controller_of(pod) is None:
-            self._enqueue_matching(pod)
-
-    def _pod_deleted(self, deleted: informer.Deleted) -> None:
-        pod = informer.last_known(deleted)
-        if (key := self.owner_key(pod)) is not None:
-            self._expectations.deletion_observed(key, meta.uid(pod))
-            self.queue.add(key)
-
-    def _enqueue_matching(self, pod: Object) -> None:
-        for daemon_set in self.objects.lister.list(meta.namespace(pod)):
-            if _selector(daemon_set).matches(meta.labels(pod)):
-                self.enqueue(daemon_set)
-
     # --- one DaemonSet
 
     async def reconcile(self, key: Key) -> None:
         daemon_set = self.objects.indexer.get(key)
         if daemon_set is None:
-            self._expectations.forget(key)
+            self.expectations.forget(key)
             return
         if meta.is_being_deleted(daemon_set):
             return
-        fulfilled = self._expectations.are_fulfilled(key, meta.uid(daemon_set))
-        selector = _selector(daemon_set)
+        fulfilled = self.expectations.are_fulfilled(key, meta.uid(daemon_set))
+        selector = self.selector(daemon_set)
         owned = await self._claim(daemon_set, selector)
         known = await self._history.claim(daemon_set, selector)
         current, old = await self._revisions(daemon_set, known, owned)
@@ -167,7 +129,7 @@ class DaemonSetController(OwnerController):
             resource=resources.PODS,
             selector=selector,
         )
-        return await claimer.claim(candidates(self._pods.indexer, daemon_set))
+        return await claimer.claim(candidates(self.pods.indexer, daemon_set))
 
     async def _manage(self, key: Key, world: rollout.World) -> Exception | None:
         """One pod per node first; the rollout, once that has been seen to be so."""
@@ -177,7 +139,7 @@ class DaemonSetController(OwnerController):
         strategy = world.daemon_set["spec"].get("updateStrategy") or {}
         if failure or strategy.get("type") != "RollingUpdate":
             return failure
-        if not self._expectations.are_fulfilled(key, meta.uid(world.daemon_set)) or plan.delete:
+        if not self.expectations.are_fulfilled(key, meta.uid(world.daemon_set)) or plan.delete:
             return None
         return await self._carry_out(key, world, rollout.rolling_update(world))
 
@@ -205,14 +167,14 @@ class DaemonSetController(OwnerController):
         if not targets and not doomed:
             return None
         uid = meta.uid(world.daemon_set)
-        self._expectations.expect(key, uid, len(targets), map(meta.uid, doomed))
+        self.expectations.expect(key, uid, len(targets), map(meta.uid, doomed))
         remaining = iter(targets)
 
         async def create() -> None:
             await self._create(key, world, next(remaining))
 
         tried, failure = await slow_start(len(targets), create)
-        self._expectations.creation_observed(key, len(targets) - tried)
+        self.expectations.creation_observed(key, len(targets) - tried)
         deletions = (self._delete(key, world.daemon_set, pod) for pod in doomed)
         done = await asyncio.gather(*deletions, return_exceptions=True)
         return failure or first_failure(done)
@@ -223,7 +185,7 @@ class DaemonSetController(OwnerController):
         try:
             created = await self.client.create(resources.PODS, pod, meta.namespace(daemon_set))
         except FAILURES as error:
-            self._expectations.creation_observed(key)
+            self.expectations.creation_observed(key)
             if isinstance(error, errors.StatusError) and is_terminating(error):
                 return
             message = f"Error creating: {error}"
@@ -237,7 +199,7 @@ class DaemonSetController(OwnerController):
         try:
             await self.client.delete(resources.PODS, name, namespace, options)
         except FAILURES as error:
-            self._expectations.deletion_observed(key, meta.uid(pod))
+            self.expectations.deletion_observed(key, meta.uid(pod))
             if isinstance(error, errors.StatusError) and error.reason == errors.NOT_FOUND:
                 return
             message = f"Error deleting: {error}"
@@ -336,7 +298,3 @@ class DaemonSetController(OwnerController):
 def _placement(node: Object) -> tuple[object, object]:
     """What of a node decides whether a daemon belongs there."""
     return meta.labels(node), (node.get("spec") or {}).get("taints")
-
-
-def _selector(daemon_set: Object) -> labels.Selector:
-    return labels.from_label_selector(daemon_set["spec"].get("selector"))

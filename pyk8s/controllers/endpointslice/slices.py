@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which slices a Service is to have, given those it has: as few writes as do, no I/O.
 
+    pods -> endpoints by ports -> slices that are kept, filled, made, given up -> hints
+
 Mirrors upstream's `staging/src/k8s.io/endpointslice/{reconciler,utils}.go`.
 """
 
@@ -13,6 +15,8 @@ from typing import Any
 from pyk8s.apimachinery import codec, meta
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.controllers import pods, services
+from pyk8s.controllers.endpointslice.changes import Changes
+from pyk8s.controllers.endpointslice.packing import Packing
 
 SERVICE_NAME = "kubernetes.io/service-name"
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
@@ -20,55 +24,123 @@ MANAGER = "endpointslice-controller.k8s.io"
 
 _RESERVED = (SERVICE_NAME, MANAGED_BY, services.HEADLESS_LABEL)
 
-# A slice is for one family and one set of ports: the family, and the ports as JSON.
-_Group = tuple[str, bytes]
-
 
 @dataclass(slots=True)
-class Changes:
-    """What has to be written, in slices of at most `most` endpoints."""
+class _Group:
+    """Endpoints, by uid of their pod, that have these ports."""
 
-    most: int
-    create: list[Object] = field(default_factory=list)
-    update: list[Object] = field(default_factory=list)
-    delete: list[Object] = field(default_factory=list)
+    ports: list[Object]
+    endpoints: dict[str, Object] = field(default_factory=dict)
+
+
+def families(service: Object) -> Sequence[str]:
+    found: Sequence[str] = service["spec"].get("ipFamilies") or ("IPv4",)
+    return found
+
+
+def node_is_missing(service: Object, pod: Object, zones: Mapping[str, str]) -> bool:
+    """Such a pod leads nowhere, unless the Service wants every address."""
+    node = pod["spec"].get("nodeName")
+    return bool(node) and node not in zones and not services.publishes_all(service)
 
 
 def changes(
     service: Object,
-    behind: Iterable[Object],
+    behind: Sequence[Object],
     existing: Sequence[Object],
     zones: Mapping[str, str],
     most: int,
-) -> Changes:
-    """`behind` are the pods the selector finds, `zones` those of nodes by name, `most` the
-    endpoints that a slice may have. What is in `existing` is not changed."""
-    wanted = _wanted(service, behind, zones)
-    grouped: dict[_Group, list[Object]] = {}
-    for each in existing:
-        group = (each.get("addressType") or "", codec.encode_json(each.get("ports") or []))
-        grouped.setdefault(group, []).append(each)
-    made = Changes(most)
-    for group in {**wanted, **grouped}:
-        _arrange(service, group, wanted.get(group, {}), grouped.get(group, []), made)
-    _keep_one_per_family(service, wanted, existing, made)
+) -> dict[str, Changes]:
+    """What to write for each address family, without hints. `behind` are the pods the selector
+    finds, `zones` those of nodes by name, `most` the endpoints that a slice may have. What is in
+    `existing` is not changed."""
+    standing = [each for each in existing if not meta.is_being_deleted(each)]
+    made: dict[str, Changes] = {}
+    for family in families(service):
+        mine = [each for each in standing if each.get("addressType") == family]
+        groups = _wanted(service, behind, zones, family)
+        made[family] = _changes_of_family(service, family, groups, mine, most)
+    strange = [each for each in standing if each.get("addressType") not in made]
+    if strange:
+        next(iter(made.values())).delete += strange
     return made
 
 
+def _changes_of_family(
+    service: Object,
+    family: str,
+    wanted: Mapping[bytes, _Group],
+    existing: Sequence[Object],
+    most: int,
+) -> Changes:
+    made = Changes()
+    owned: dict[bytes, list[Object]] = {}
+    for each in existing:
+        # One of an older Service with this name is the garbage collector's as well.
+        if _is_owned(each, service):
+            owned.setdefault(_key(each.get("ports") or []), []).append(each)
+        else:
+            made.delete.append(each)
+    for key, group in wanted.items():
+        template = new_slice(service, family, group.ports)
+        Packing(template, most).arrange(group.endpoints, owned.pop(key, []), made)
+    for unwanted in owned.values():
+        made.delete += unwanted
+    if len(made.delete) == len(existing) and not made.create:
+        _leave_one(new_slice(service, family, []), made)
+    _write_over(service, made)
+    return made
+
+
+def _leave_one(placeholder: Object, made: Changes) -> None:
+    """A Service without pods has an empty slice, so that all can see it was looked at."""
+    if len(made.delete) == 1 and _is_placeholder(made.delete[0], placeholder):
+        made.unchanged.append(made.delete.pop())
+    else:
+        made.create.append(placeholder)
+
+
+def _is_placeholder(each: Object, placeholder: Object) -> bool:
+    return (
+        not each.get("endpoints")
+        and not each.get("ports")
+        and meta.labels(each) == meta.labels(placeholder)
+        and _has_owner(each, placeholder["metadata"]["ownerReferences"][0])
+    )
+
+
+def _write_over(service: Object, made: Changes) -> None:
+    """Slices to be made take the places of such as would be deleted: one write for two."""
+    for old in [*made.delete]:
+        if not made.create:
+            return
+        if _is_owned(old, service):
+            made.delete.remove(old)
+            new = made.create.pop()
+            metadata = {**old["metadata"], "labels": new["metadata"]["labels"]}
+            made.update.append({**new, "metadata": metadata})
+
+
+# --- what is wanted
+
+
 def _wanted(
-    service: Object, behind: Iterable[Object], zones: Mapping[str, str]
-) -> dict[_Group, dict[str, Object]]:
-    """Endpoints by uid of their pod."""
-    found: dict[_Group, dict[str, Object]] = {}
+    service: Object, behind: Iterable[Object], zones: Mapping[str, str], family: str
+) -> dict[bytes, _Group]:
+    found: dict[bytes, _Group] = {}
     for pod in behind:
-        if not services.is_behind(pod):
+        if not services.is_behind(pod) or node_is_missing(service, pod, zones):
             continue
-        listed = codec.encode_json([_port(*port) for port in services.ports(pod, service)])
-        for family in service["spec"].get("ipFamilies") or ("IPv4",):
-            if at := services.addresses(pod, family):
-                group = found.setdefault((family, listed), {})
-                group[meta.uid(pod)] = _endpoint(service, pod, at, zones)
+        ports = [_port(*port) for port in services.ports(pod, service)]
+        group = found.setdefault(_key(ports), _Group(ports))
+        if at := services.addresses(pod, family):
+            group.endpoints[meta.uid(pod)] = _endpoint(service, pod, at, zones)
     return found
+
+
+def _key(ports: Iterable[Object]) -> bytes:
+    """The same for the same ports in any order."""
+    return b",".join(sorted(codec.encode_json(dict(sorted(port.items()))) for port in ports))
 
 
 def _port(port: Mapping[str, Any], number: int) -> Object:
@@ -82,11 +154,10 @@ def _port(port: Mapping[str, Any], number: int) -> Object:
 
 def _endpoint(service: Object, pod: Object, at: list[str], zones: Mapping[str, str]) -> Object:
     serving, terminating = pods.is_ready(pod), meta.is_being_deleted(pod)
-    published = bool(service["spec"].get("publishNotReadyAddresses"))
     made: Object = {
         "addresses": at,
         "conditions": {
-            "ready": published or (serving and not terminating),
+            "ready": services.publishes_all(service) or (serving and not terminating),
             "serving": serving,
             "terminating": terminating,
         },
@@ -106,60 +177,19 @@ def _endpoint(service: Object, pod: Object, at: list[str], zones: Mapping[str, s
     return made
 
 
-def _arrange(
-    service: Object,
-    group: _Group,
-    wanted: Mapping[str, Object],
-    existing: Sequence[Object],
-    made: Changes,
-) -> None:
-    """Every slice keeps what is still wanted of its own; what is new goes where there is room,
-    into slices that are written anyway before others."""
-    missing = dict(wanted)
-    kept: list[tuple[Object, list[Object]]] = []
-    for each in existing:
-        uids = [_uid(endpoint) for endpoint in each.get("endpoints") or ()]
-        mine = [uid for uid in uids if uid in missing][: made.most]
-        kept.append((each, [missing.pop(uid) for uid in mine]))
-    rest = list(missing.values())
-    kept.sort(key=lambda pair: pair[1] == (pair[0].get("endpoints") or []))
-    for each, endpoints in kept:
-        if not endpoints and not rest:
-            made.delete.append(each)
-            continue
-        room = max(0, made.most - len(endpoints))
-        filled, rest = [*endpoints, *rest[:room]], rest[room:]
-        labels = _labels(service)
-        if filled != (each.get("endpoints") or []) or labels != meta.labels(each):
-            metadata = {**each["metadata"], "labels": labels}
-            made.update.append({**each, "metadata": metadata, "endpoints": filled})
-    for start in range(0, len(rest), made.most):
-        made.create.append(_new(service, group, rest[start : start + made.most]))
+# --- slices
 
 
-def _keep_one_per_family(
-    service: Object, wanted: Mapping[_Group, object], existing: Sequence[Object], made: Changes
-) -> None:
-    """A Service without pods has an empty slice, so that all can see it was looked at."""
-    for family in service["spec"].get("ipFamilies") or ("IPv4",):
-        if any(group[0] == family for group in wanted):
-            continue
-        empty = (family, codec.encode_json([]))
-        spared = next((each for each in made.delete if each.get("addressType") == family), None)
-        if spared is None:
-            if not any(each.get("addressType") == family for each in existing):
-                made.create.append(_new(service, empty, []))
-            continue
-        made.delete.remove(spared)
-        labels = _labels(service)
-        if spared.get("endpoints") or spared.get("ports") or labels != meta.labels(spared):
-            metadata = {**spared["metadata"], "labels": labels}
-            bare = {**spared, "metadata": metadata, "endpoints": [], "ports": []}
-            made.update.append(bare)
+def _is_owned(each: Object, service: Object) -> bool:
+    return _has_owner(each, meta.controller_reference(service))
 
 
-def _uid(endpoint: Object) -> str:
-    return (endpoint.get("targetRef") or {}).get("uid") or ""
+def _has_owner(each: Object, owner: Mapping[str, Any]) -> bool:
+    identity = ("apiVersion", "kind", "uid")
+    return any(
+        all(reference.get(key) == owner[key] for key in identity)
+        for reference in each["metadata"].get("ownerReferences") or ()
+    )
 
 
 def _labels(service: Object) -> dict[str, str]:
@@ -171,8 +201,7 @@ def _labels(service: Object) -> dict[str, str]:
     return made
 
 
-def _new(service: Object, group: _Group, endpoints: list[Object]) -> Object:
-    family, listed = group
+def new_slice(service: Object, family: str, ports: list[Object]) -> Object:
     return {
         "apiVersion": "discovery.k8s.io/v1",
         "kind": "EndpointSlice",
@@ -183,6 +212,6 @@ def _new(service: Object, group: _Group, endpoints: list[Object]) -> Object:
             "ownerReferences": [meta.controller_reference(service)],
         },
         "addressType": family,
-        "ports": codec.decode_json(listed),
-        "endpoints": endpoints,
+        "ports": ports,
+        "endpoints": [],
     }

@@ -202,9 +202,8 @@ class NodeLifecycleController(Controller[Key]):
 
     async def _set_taints(self, node: Object, health: Health) -> None:
         """Taints and labels in one write, if one is needed."""
-        made = taints.with_taints(
-            node, taints.no_schedule_keys(node), self._no_execute(node, health), times.now()
-        )
+        no_execute = self._no_execute(node, health)
+        made = taints.with_taints(node, taints.no_schedule_keys(node), no_execute, times.now())
         labels = taints.labels_to_set(node)
         if made is None and not labels:
             return
@@ -214,7 +213,9 @@ class NodeLifecycleController(Controller[Key]):
         if made is not None:
             content["spec"] = {"taints": made or None}
         await self.client.patch(resources.NODES, meta.namespaced_name(node), Patch(content=content))
-        health.may_be_tainted = False
+        if no_execute:
+            # Its turn is used up. One that came while something else was written still is its own.
+            health.may_be_tainted = False
 
     def _no_execute(self, node: Object, health: Health) -> set[str]:
         """Of which keys the node is to have a NoExecute taint now."""

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Keeps claims that pods use, and volumes that are bound, from being removed.
+"""Keeps claims that pods use, volumes that are bound, and VolumeAttributesClasses that one of them
+names from being removed.
 
 Each has a finalizer from its creation on (admission plugin StorageObjectInUseProtection; here it
 is put on those that were made without). It goes once the object is to be deleted and nothing
-uses it. Mirrors `pkg/controller/volume/pvcprotection` and `pkg/controller/volume/pvprotection`.
+uses it. Mirrors `pkg/controller/volume/pvcprotection`, `pvprotection` and `vacprotection`.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Iterable
 from typing import ClassVar
 
 from pyk8s.apimachinery import errors, meta
@@ -102,3 +104,54 @@ class VolumeProtectionController(ProtectionController):
 
     async def is_used(self, obj: Object) -> bool:
         return volumes.phase(obj) == "Bound"
+
+
+# Which VolumeAttributesClasses claims and volumes name, by the index of this name.
+_CLASS_INDEX = "volumeAttributesClassName"
+
+
+class AttributesClassProtectionController(ProtectionController):
+    name = "volumeattributesclass-protection-controller"
+    workers = 1
+    resource = resources.VOLUME_ATTRIBUTES_CLASSES
+    finalizer = volumes.ATTRIBUTES_CLASS_PROTECTION
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._users = [
+            self.informer(resources.PERSISTENT_VOLUMES),
+            self.informer(resources.PERSISTENT_VOLUME_CLAIMS),
+        ]
+        for users in self._users:
+            users.indexer.add_index(_CLASS_INDEX, attributes_classes)
+            users.add_event_handler(
+                informer.Handler(
+                    on_update=self._updated,
+                    on_delete=lambda deleted: self._let_go(
+                        attributes_classes(informer.last_known(deleted))
+                    ),
+                )
+            )
+
+    def _updated(self, before: Object, after: Object) -> None:
+        self._let_go({*attributes_classes(before)} - {*attributes_classes(after)})
+
+    def _let_go(self, names: Iterable[str]) -> None:
+        for name in names:
+            self.queue.add(("", name))
+
+    async def is_used(self, obj: Object) -> bool:
+        """By what the informers know, as upstream has it."""
+        name = meta.name(obj)
+        return any(users.indexer.by_index(_CLASS_INDEX, name) for users in self._users)
+
+
+def attributes_classes(obj: Object) -> list[str]:
+    """The names of those that a claim or a volume has, had, or is to have."""
+    spec, status = obj.get("spec") or {}, obj.get("status") or {}
+    named = (
+        spec.get("volumeAttributesClassName"),
+        status.get("currentVolumeAttributesClassName"),
+        (status.get("modifyVolumeStatus") or {}).get("targetVolumeAttributesClassName"),
+    )
+    return [*dict.fromkeys(name for name in named if name)]

@@ -15,13 +15,13 @@ from typing import ClassVar
 
 from pyk8s.apimachinery import errors, labels, meta
 from pyk8s.apimachinery.gvk import GroupVersionResource, Object
-from pyk8s.client import events, informer, resources
+from pyk8s.client import events, resources
 from pyk8s.client.store import Key
 from pyk8s.controllers import pods
 from pyk8s.controllers.adoption import Claimer, candidates
 from pyk8s.controllers.batches import FAILURES, first_failure, slow_start
-from pyk8s.controllers.controller import Context, OwnerController
-from pyk8s.controllers.expectations import Expectations
+from pyk8s.controllers.controller import Context
+from pyk8s.controllers.podowners import PodOwnerController
 from pyk8s.controllers.replicaset.status import status
 from pyk8s.controllers.serviceaccount.accounts import is_terminating
 
@@ -33,7 +33,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class ReplicaSetController(OwnerController):
+class ReplicaSetController(PodOwnerController):
     name = "replicaset-controller"
     workers = 5
     resource: ClassVar[GroupVersionResource] = resources.REPLICA_SETS
@@ -42,63 +42,15 @@ class ReplicaSetController(OwnerController):
     def __init__(self, context: Context, clock: Callable[[], datetime] = _now) -> None:
         super().__init__(context)
         self._clock = clock
-        self._expectations: Expectations[Key] = Expectations()
-        self._pods = self.informer(resources.PODS)
-        self._pods.indexer.add_index(pods.CONTROLLER_INDEX, pods.by_controller)
-        self._pods.add_event_handler(
-            informer.Handler(
-                on_add=self._pod_added, on_update=self._pod_updated, on_delete=self._pod_deleted
-            )
-        )
-
-    def selector(self, owner: Object) -> labels.Selector:
-        return labels.from_label_selector(owner["spec"].get("selector"))
-
-    # --- what happens to pods
-
-    def _pod_added(self, pod: Object, initial: bool) -> None:
-        if meta.is_being_deleted(pod):
-            self._pod_deleted(pod)
-        elif (key := self.owner_key(pod)) is not None:
-            self._expectations.creation_observed(key)
-            self.queue.add(key)
-        elif meta.controller_of(pod) is None:
-            self._enqueue_matching(pod)
-
-    def _pod_updated(self, before: Object, pod: Object) -> None:
-        if meta.is_being_deleted(pod) and not meta.is_being_deleted(before):
-            # Marked is as good as gone: its place may be filled.
-            self._pod_deleted(pod)
-            return
-        owner_before, owner = self.owner_key(before), self.owner_key(pod)
-        if owner_before is not None and owner_before != owner:
-            self.queue.add(owner_before)
-        if owner is not None:
-            self.queue.add(owner)
-        elif meta.controller_of(pod) is None and (
-            meta.labels(pod) != meta.labels(before) or meta.controller_of(before) is not None
-        ):
-            self._enqueue_matching(pod)
-
-    def _pod_deleted(self, deleted: informer.Deleted) -> None:
-        pod = informer.last_known(deleted)
-        if (key := self.owner_key(pod)) is not None:
-            self._expectations.deletion_observed(key, meta.uid(pod))
-            self.queue.add(key)
-
-    def _enqueue_matching(self, pod: Object) -> None:
-        for owner in self.objects.lister.list(meta.namespace(pod)):
-            if self.selector(owner).matches(meta.labels(pod)):
-                self.enqueue(owner)
 
     # --- one ReplicaSet
 
     async def reconcile(self, key: Key) -> None:
         cached = self.objects.indexer.get(key)
         if cached is None:
-            self._expectations.forget(key)
+            self.expectations.forget(key)
             return
-        fulfilled = self._expectations.are_fulfilled(key, meta.uid(cached))
+        fulfilled = self.expectations.are_fulfilled(key, meta.uid(cached))
         claimer = Claimer(
             client=self.client,
             owner=cached,
@@ -106,7 +58,7 @@ class ReplicaSetController(OwnerController):
             resource=resources.PODS,
             selector=self.selector(cached),
         )
-        owned = await claimer.claim(candidates(self._pods.indexer, cached))
+        owned = await claimer.claim(candidates(self.pods.indexer, cached))
         failure: tuple[str, Exception] | None = None
         if fulfilled and not meta.is_being_deleted(cached):
             failure = await self._manage(key, cached, owned)
@@ -152,18 +104,18 @@ class ReplicaSetController(OwnerController):
         for other in self.objects.lister.list(meta.namespace(owner)):
             theirs = meta.controller_of(other)
             if theirs is not None and theirs["uid"] == reference["uid"]:
-                found += self._pods.indexer.by_index(pods.CONTROLLER_INDEX, meta.uid(other))
+                found += self.pods.indexer.by_index(pods.CONTROLLER_INDEX, meta.uid(other))
         return found
 
     async def _create(self, key: Key, owner: Object, count: int) -> Exception | None:
         pod = pod_from_template(owner)
-        self._expectations.expect(key, meta.uid(owner), creations=count)
+        self.expectations.expect(key, meta.uid(owner), creations=count)
 
         async def create() -> None:
             try:
                 created = await self.client.create(resources.PODS, pod, meta.namespace(owner))
             except FAILURES as error:
-                self._expectations.creation_observed(key)
+                self.expectations.creation_observed(key)
                 if not (isinstance(error, errors.StatusError) and is_terminating(error)):
                     self._tell(owner, "FailedCreate", f"Error creating: {error}", events.WARNING)
                     raise
@@ -172,18 +124,18 @@ class ReplicaSetController(OwnerController):
 
         tried, failure = await slow_start(count, create)
         # What was not even tried will not be seen either.
-        self._expectations.creation_observed(key, count - tried)
+        self.expectations.creation_observed(key, count - tried)
         return failure
 
     async def _delete(self, key: Key, owner: Object, doomed: Sequence[Object]) -> Exception | None:
-        self._expectations.expect(key, meta.uid(owner), deletions=map(meta.uid, doomed))
+        self.expectations.expect(key, meta.uid(owner), deletions=map(meta.uid, doomed))
 
         async def delete(pod: Object) -> None:
             name = meta.name(pod)
             try:
                 await self.client.delete(resources.PODS, name, meta.namespace(pod))
             except FAILURES as error:
-                self._expectations.deletion_observed(key, meta.uid(pod))
+                self.expectations.deletion_observed(key, meta.uid(pod))
                 if isinstance(error, errors.StatusError) and error.reason == errors.NOT_FOUND:
                     return
                 self._tell(owner, "FailedDelete", f"Error deleting: {error}", events.WARNING)

@@ -18,7 +18,8 @@ from pyk8s.client.store import Key
 from pyk8s.controllers import history, pods
 from pyk8s.controllers.adoption import Claimer
 from pyk8s.controllers.batches import FAILURES, slow_start
-from pyk8s.controllers.controller import Context, OwnerController
+from pyk8s.controllers.controller import Context
+from pyk8s.controllers.podowners import PodOwnerController
 from pyk8s.controllers.statefulset import identity, rollout, status
 from pyk8s.controllers.statefulset.podcontrol import PodControl
 
@@ -64,7 +65,7 @@ class _World:
         return None
 
 
-class StatefulSetController(OwnerController):
+class StatefulSetController(PodOwnerController):
     name = "statefulset-controller"
     workers = 5
     resource: ClassVar = resources.STATEFUL_SETS
@@ -72,35 +73,13 @@ class StatefulSetController(OwnerController):
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self._pods = self.informer(resources.PODS)
-        self._pods.indexer.add_index(pods.CONTROLLER_INDEX, pods.by_controller)
-        self._pods.add_event_handler(
-            informer.Handler(
-                on_add=lambda pod, _: self._pod_changed(pod, pod),
-                on_update=self._pod_changed,
-                on_delete=self._pod_deleted,
-            )
-        )
         claims = self.informer(resources.PERSISTENT_VOLUME_CLAIMS)
         claims.add_event_handler(informer.Handler(on_delete=self._claim_deleted))
         self._control = PodControl(self.client, context.recorder, claims)
         revisions = self.informer(resources.CONTROLLER_REVISIONS)
         self._history = history.History(self.client, revisions, self.resource)
 
-    # --- what happens to pods and claims
-
-    def _pod_changed(self, before: Object, pod: Object) -> None:
-        for each in (before, pod):
-            if (key := self.owner_key(each)) is not None:
-                self.queue.add(key)
-        if meta.controller_of(pod) is None:
-            for stateful_set in self.objects.lister.list(meta.namespace(pod)):
-                if _selector(stateful_set).matches(meta.labels(pod)):
-                    self.enqueue(stateful_set)
-
-    def _pod_deleted(self, deleted: informer.Deleted) -> None:
-        if (key := self.owner_key(informer.last_known(deleted))) is not None:
-            self.queue.add(key)
+    # --- what happens to claims
 
     def _claim_deleted(self, deleted: informer.Deleted) -> None:
         """A pod may wait for the end of its predecessor's claim."""
@@ -115,7 +94,7 @@ class StatefulSetController(OwnerController):
         stateful_set = self.objects.indexer.get(key)
         if stateful_set is None:
             return
-        selector = _selector(stateful_set)
+        selector = self.selector(stateful_set)
         known = await self._history.claim(stateful_set, selector)
         owned = await self._claim(stateful_set, selector)
         revisions = await self._revisions(stateful_set, known)
@@ -143,7 +122,7 @@ class StatefulSetController(OwnerController):
             resource=resources.PODS,
             selector=selector,
         )
-        index = self._pods.indexer.by_index
+        index = self.pods.indexer.by_index
         orphans = index(pods.CONTROLLER_INDEX, pods.orphans_of(meta.namespace(stateful_set)))
         mine = index(pods.CONTROLLER_INDEX, meta.uid(stateful_set))
         members = [pod for pod in orphans if identity.is_member(stateful_set, pod)]
@@ -296,7 +275,3 @@ def _world(
         condemned=[there[ordinal] for ordinal in beyond],
         now=now,
     )
-
-
-def _selector(stateful_set: Object) -> labels.Selector:
-    return labels.from_label_selector(stateful_set["spec"].get("selector"))

@@ -17,7 +17,9 @@ from pyk8s.apimachinery.gvk import GroupKind, GroupVersionKind, Object
 from pyk8s.apis import scheme
 from pyk8s.auth import authorizer
 from pyk8s.endpoints import filters, options, relay, response
+from pyk8s.endpoints.dialing import DialError
 from pyk8s.endpoints.endpoint import Handler
+from pyk8s.endpoints.forwarding import Changes
 from pyk8s.endpoints.handlers.actions import Subresources
 from pyk8s.endpoints.request import UPGRADE, Request
 from pyk8s.registry import locations
@@ -83,7 +85,7 @@ class Connections:
                 async for chunk in answer.body:
                     await response.send_chunk(request, chunk)
                 await response.end_stream(request)
-        except relay.DialError as error:
+        except DialError as error:
             if request.response_started:
                 raise
             message = f'Get "{location.url}": {error}'
@@ -132,7 +134,7 @@ class Connections:
     async def _upgrade(self, request: Request, location: Location) -> None:
         try:
             await self.relay.upgrade(request, location)
-        except relay.DialError as error:
+        except DialError as error:
             if request.response_started:
                 raise
             raise errors.StatusError(500, "", f"error dialing backend: {error}") from None
@@ -188,8 +190,8 @@ class Connections:
             (b"x-forwarded-proto", b"https"),
         ]
         try:
-            await self.relay.pass_on(request, location, relay.Changes(added=added))
-        except relay.DialError as error:
+            await self.relay.pass_on(request, location, Changes(added=added))
+        except DialError as error:
             if request.response_started:
                 raise
             message = f"error trying to reach service: {error}"

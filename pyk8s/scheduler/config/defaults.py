@@ -56,6 +56,8 @@ def defaulted(written: Mapping[str, Any]) -> Config:
     if len(profiles) == 1:
         # Several have to say their names themselves.
         _set(profiles[0], schedulerName=DEFAULT_SCHEDULER)
+    if extenders := config.get("extenders"):
+        config["extenders"] = [_extender(each) for each in extenders]
     config["profiles"] = [_profile(profile) for profile in profiles]
     return config
 
@@ -79,6 +81,11 @@ def _leader_election(written: Mapping[str, Any]) -> Config:
     }
     names = {"resourceName": "kube-scheduler", "resourceNamespace": "kube-system"}
     return _filled({"leaderElect": True, **given}, resourceLock="leases", **names, **durations)
+
+
+def _extender(written: Mapping[str, Any]) -> Config:
+    given = {key: value for key, value in written.items() if value != _ZERO_DURATION}
+    return {"urlPrefix": "", "httpTimeout": "5s", **given}
 
 
 def _client_connection(written: Mapping[str, Any]) -> Config:

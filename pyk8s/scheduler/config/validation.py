@@ -183,6 +183,9 @@ def _extenders(extenders: Sequence[Config], path: field.Path) -> Errors:
     managed: set[str] = set()
     for index, extender in enumerate(extenders):
         here, weight = path.index(index), extender.get("weight") or 0
+        if extender.get("preemptVerb"):
+            # Preemption does not wait for anybody.
+            errors.append(field.forbidden(here.child("preemptVerb"), "it is not built"))
         if extender.get("prioritizeVerb") and weight <= 0:
             detail = "must have a positive weight applied to it"
             errors.append(field.invalid(here.child("weight"), weight, detail))

@@ -7,7 +7,7 @@ Which of them a plugin has is looked up once, when its profile is made. Upstream
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -187,14 +187,6 @@ class SignPlugin(Protocol):
     def sign_pod(self, pod: PodInfo) -> Hashable:
         """All the plugin looks at in a pod: what it said of one pod is taken to hold for others
         that sign alike, as long as no node changes. One without it is asked anew for each pod."""
-        ...
-
-
-@runtime_checkable
-class EnqueueExtensions(Protocol):
-    def events_to_register(self) -> Iterable[str]:
-        """The events (`framework.events`) after which it may let a pod pass that it rejected. One
-        without it is taken to want all."""
         ...
 
 

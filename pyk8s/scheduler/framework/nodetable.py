@@ -144,12 +144,13 @@ class NodeTable:
         self._node_changed(row)
         return row
 
-    def refresh_node(self, node: Object) -> None:
+    def refresh_node(self, node: Object) -> int:
         """A newer state of a known node in which nothing changed that a row is judged by; its
-        images may have."""
+        images may have. Its row."""
         row = self.rows[meta.name(node)]
         self.nodes[row] = node
         self._set_images(row, _images(node))
+        return row
 
     def _set_images(self, row: int, images: Mapping[str, int]) -> None:
         before = self._images_of.get(row, {})
@@ -218,6 +219,19 @@ class NodeTable:
         self.pods[row][info.uid] = info
         self._count(info, row, 1)
 
+    def update_pod(self, info: PodInfo, node: str) -> None:
+        """As `add_pod`, for a newer state of a pod: where that makes no difference to any plugin,
+        the row counts as unchanged."""
+        known = self.info_of(info.uid)
+        if known is None or self.node_of(info.uid) != node or not _counts_alike(known, info):
+            self.add_pod(info, node)
+        else:
+            self.pods[self.rows[node]][info.uid] = info
+
+    def info_of(self, uid: str) -> PodInfo | None:
+        row = self._where.get(uid)
+        return None if row is None else self.pods[row][uid]
+
     def remove_pod(self, uid: str) -> PodInfo | None:
         row = self._where.pop(uid, None)
         if row is None:
@@ -278,6 +292,17 @@ class NodeTable:
         self.pods += [{} for _ in range(more)]
         self._free = [*range(2 * more - 1, more - 1, -1)]
         self.touch_all()
+
+
+def _counts_alike(one: PodInfo, other: PodInfo) -> bool:
+    """Victims are chosen by when they started, and told apart by whether they are going."""
+    was, now = one.pod.get("status") or {}, other.pod.get("status") or {}
+    return (
+        one.requests == other.requests
+        and one.signature == other.signature
+        and meta.is_being_deleted(one.pod) == meta.is_being_deleted(other.pod)
+        and was.get("startTime") == now.get("startTime")
+    )
 
 
 def _images(node: Object) -> Mapping[str, int]:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from pyk8s.apimachinery import codec, meta
@@ -72,12 +72,33 @@ def of(pod: Object) -> PodInfo:
         priority=spec.get("priority") or 0,
         requests=podrequests.scaled(podrequests.requests(pod)),
         non_zero=(missing.get("cpu", 0), missing.get("memory", 0)),
-        ports=tuple(_host_ports(spec)),
+        ports=tuple(host_ports(spec)),
         signature=_signature(pod, spec),
     )
 
 
-def _host_ports(spec: Mapping[str, Any]) -> list[HostPort]:
+def updated(before: PodInfo | None, pod: Object) -> PodInfo:
+    """The same as `of`, but that of a pod which has got a node and not changed otherwise the
+    signature stays what it was. Raises QuantityError."""
+    if before is None or not _asks_alike(before.pod, pod):
+        return of(pod)
+    return replace(before, pod=pod)
+
+
+def _asks_alike(before: Object, pod: Object) -> bool:
+    status = pod.get("status") or {}
+    if "resize" in status or "containerStatuses" in status or "resources" in status:
+        # What containers were given may count for more than what the spec says.
+        return False
+    known, spec = before["spec"], pod["spec"]
+    if any(spec.get(key) != known.get(key) for key in (*spec, *known) if key != "nodeName"):
+        return False
+    one, other = before["metadata"], pod["metadata"]
+    return all(one.get(key) == other.get(key) for key in ("uid", "labels", "ownerReferences"))
+
+
+def host_ports(spec: Mapping[str, Any]) -> list[HostPort]:
+    """The ports of the node that a pod with this spec takes."""
     restartable = [c for c in spec.get("initContainers") or () if podrequests.is_restartable(c)]
     return [
         HostPort(port.get("protocol") or "TCP", port.get("hostIP") or "0.0.0.0", port["hostPort"])

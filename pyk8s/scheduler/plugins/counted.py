@@ -7,6 +7,7 @@ The rules stand in `spreading` and `neighbours`. Mirrors `plugins/podtopologyspr
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -20,7 +21,7 @@ from pyk8s.scheduler.framework.interface import Codes, CycleState
 from pyk8s.scheduler.framework.nodetable import Ints, Mask, NodeTable, Rows
 from pyk8s.scheduler.framework.podinfo import PodInfo
 from pyk8s.scheduler.framework.status import Status, unresolvable, unschedulable
-from pyk8s.scheduler.plugins import neighbours, spreading
+from pyk8s.scheduler.plugins import countedhints, hints, neighbours, spreading
 from pyk8s.scheduler.podindex import PodIndex
 
 
@@ -85,6 +86,10 @@ class PodTopologySpread:
     @property
     def version(self) -> int:
         return self._selectors.version
+
+    def events_to_register(self) -> hints.Registered:
+        hard = functools.partial(self._find_constraints, action=spreading.DO_NOT_SCHEDULE)
+        return countedhints.SpreadHints(hard, self._index).registered()
 
     def count(self, state: CycleState, pod: PodInfo, nodes: NodeTable) -> Codes | None:
         constraints = self._constraints(state, pod, spreading.DO_NOT_SCHEDULE)
@@ -182,6 +187,9 @@ class InterPodAffinity:
     @property
     def version(self) -> int:
         return self._index.version
+
+    def events_to_register(self) -> hints.Registered:
+        return countedhints.AffinityHints(self._index).registered()
 
     def count(self, state: CycleState, pod: PodInfo, nodes: NodeTable) -> Codes | None:
         found = neighbours.Neighbours(pod.pod, self._index)

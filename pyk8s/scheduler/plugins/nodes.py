@@ -15,7 +15,7 @@ import numpy as np
 from pyk8s.componenthelpers import nodeaffinity, taints
 from pyk8s.scheduler.framework.interface import FITS, MAX_NODE_SCORE, CycleState
 from pyk8s.scheduler.framework.nodetable import Ints, NodeTable, Rows, Taints
-from pyk8s.scheduler.framework.podinfo import HostPort, PodInfo
+from pyk8s.scheduler.framework.podinfo import PodInfo
 from pyk8s.scheduler.framework.status import (
     SKIP,
     SUCCESS,
@@ -23,13 +23,16 @@ from pyk8s.scheduler.framework.status import (
     unresolvable,
     unschedulable,
 )
+from pyk8s.scheduler.plugins import hints
 
 _NOT_OF_POD, _NOT_ENFORCED = 1, 2
-_UNSCHEDULABLE_TAINT = {"key": "node.kubernetes.io/unschedulable", "effect": taints.NO_SCHEDULE}
 
 
 class NodeName:
     name = "NodeName"
+
+    def events_to_register(self) -> hints.Registered:
+        return hints.NODE_NAME
 
     def pre_filter(self, state: CycleState, pod: PodInfo, nodes: NodeTable) -> Status:
         return SUCCESS if pod.pod["spec"].get("nodeName") else SKIP
@@ -46,9 +49,12 @@ class NodeName:
 class NodeUnschedulable:
     name = "NodeUnschedulable"
 
+    def events_to_register(self) -> hints.Registered:
+        return hints.NODE_UNSCHEDULABLE
+
     def pre_filter(self, state: CycleState, pod: PodInfo, nodes: NodeTable) -> Status:
         tolerations = pod.pod["spec"].get("tolerations") or ()
-        return SKIP if taints.is_tolerated(_UNSCHEDULABLE_TAINT, tolerations) else SUCCESS
+        return SKIP if taints.is_tolerated(hints.UNSCHEDULABLE_TAINT, tolerations) else SUCCESS
 
     def filter(self, state: CycleState, pod: PodInfo, nodes: NodeTable, rows: Rows) -> Ints:
         return nodes.unschedulable[rows].astype(np.int64)
@@ -58,26 +64,22 @@ class NodeUnschedulable:
 
 
 class TaintToleration:
-    """A code is one more than the place of the untolerated taint in what the state lists."""
-
     name = "TaintToleration"
 
+    def events_to_register(self) -> hints.Registered:
+        return hints.TAINT_TOLERATION
+
     def filter(self, state: CycleState, pod: PodInfo, nodes: NodeTable, rows: Rows) -> Ints:
-        listed: list[tuple[str, str, str]] = state.setdefault(self.name, [])
-        codes: list[int] = state.setdefault(f"{self.name}/codes", [])
+        codes: list[int] = state.setdefault(self.name, [])
         tolerations = pod.pod["spec"].get("tolerations") or ()
         for taint_set in nodes.taints[len(codes) :]:
             found = taints.find_untolerated(_objects(taint_set), tolerations)
-            if found is None:
-                codes.append(FITS)
-                continue
-            listed.append((found["key"], found["value"], found["effect"]))
-            codes.append(len(listed))
+            codes.append(int(found is not None))
         return np.array(codes, np.int64)[nodes.taint_sets[rows]]
 
     def rejection(self, state: CycleState, code: int) -> Status:
-        key, value, _ = state[self.name][code - 1]
-        return unresolvable(f"node(s) had untolerated taint {{{key}: {value}}}")
+        # What taints a node has is not for everybody who may look at a pod.
+        return unresolvable("node(s) had untolerated taint(s)")
 
     def score(self, state: CycleState, pod: PodInfo, nodes: NodeTable, rows: Rows) -> Ints:
         """How many PreferNoSchedule taints are not tolerated."""
@@ -115,6 +117,9 @@ class NodeAffinity:
         spec = {"affinity": {"nodeAffinity": added}} if added else {}
         self._added = nodeaffinity.RequiredNodeAffinity(spec)
         self._added_preferred = nodeaffinity.preferred_of(spec)
+
+    def events_to_register(self) -> hints.Registered:
+        return hints.node_affinity(self._added)
 
     def pre_filter(self, state: CycleState, pod: PodInfo, nodes: NodeTable) -> Status:
         required = nodeaffinity.RequiredNodeAffinity(pod.pod["spec"])
@@ -165,24 +170,21 @@ def _each(nodes: NodeTable, rows: Rows) -> list[dict[str, Any] | None]:
 class NodePorts:
     name = "NodePorts"
 
+    def events_to_register(self) -> hints.Registered:
+        return hints.NODE_PORTS
+
     def pre_filter(self, state: CycleState, pod: PodInfo, nodes: NodeTable) -> Status:
         return SUCCESS if pod.ports else SKIP
 
     def filter(self, state: CycleState, pod: PodInfo, nodes: NodeTable, rows: Rows) -> Ints:
         taken = np.zeros(nodes.size, np.int64)
         for port, users in nodes.ports.items():
-            if users and any(_conflict(port, wanted) for wanted in pod.ports):
+            if users and any(hints.ports_conflict(port, wanted) for wanted in pod.ports):
                 taken[[*users]] = 1
         return taken[rows]
 
     def rejection(self, state: CycleState, code: int) -> Status:
         return unschedulable("node(s) didn't have free ports for the requested pod ports")
-
-
-def _conflict(one: HostPort, other: HostPort) -> bool:
-    if (one.protocol, one.port) != (other.protocol, other.port):
-        return False
-    return one.ip == other.ip or "0.0.0.0" in (one.ip, other.ip)
 
 
 def default_normalize(scores: Ints, *, reverse: bool = False) -> Ints:

@@ -9,12 +9,16 @@ from pyk8s.client.client import Client
 from pyk8s.scheduler.framework.interface import CycleState
 from pyk8s.scheduler.framework.podinfo import PodInfo
 from pyk8s.scheduler.framework.status import SUCCESS, Status, unresolvable
+from pyk8s.scheduler.plugins import hints
 
 
 class SchedulingGates:
     """The API server tells of gates in the pod's condition; here they keep it from the queue."""
 
     name = "SchedulingGates"
+
+    def events_to_register(self) -> hints.Registered:
+        return hints.SCHEDULING_GATES
 
     def pre_enqueue(self, pod: PodInfo) -> Status:
         gates = pod.pod["spec"].get("schedulingGates")

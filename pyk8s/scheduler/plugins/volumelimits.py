@@ -24,7 +24,7 @@ from pyk8s.scheduler.framework.status import (
     unresolvable,
     unschedulable,
 )
-from pyk8s.scheduler.plugins import volumerules
+from pyk8s.scheduler.plugins import hints, volumerules
 from pyk8s.scheduler.storage import Storage
 
 TOO_MANY = "node(s) exceed max volume count"
@@ -49,6 +49,9 @@ def _claims(pod: Object, storage: Storage) -> list[Object]:
 
 class VolumeRestrictions:
     name = "VolumeRestrictions"
+
+    def events_to_register(self) -> hints.Registered:
+        return hints.VOLUME_RESTRICTIONS
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
@@ -89,6 +92,9 @@ class VolumeRestrictions:
 class VolumeZone:
     name = "VolumeZone"
 
+    def events_to_register(self) -> hints.Registered:
+        return hints.VOLUME_ZONE
+
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
@@ -124,6 +130,9 @@ class NodeVolumeLimits:
     """Counts CSI volumes, each once, against what the driver says in the node's CSINode."""
 
     name = "NodeVolumeLimits"
+
+    def events_to_register(self) -> hints.Registered:
+        return hints.NODE_VOLUME_LIMITS
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage

@@ -31,13 +31,20 @@ def requested(pods: Iterable[Object], options: Options = podrequests.DEFAULT) ->
     return total
 
 
-def filter_fit(cluster: Cluster, pod: Object, node: Object) -> list[str]:
-    """What is not enough, in upstream's words; empty when the pod fits."""
+def filter_fit(
+    cluster: Cluster, pod: Object, node: Object, ignored: Sequence[str] = ()
+) -> list[str]:
+    """What is not enough, in upstream's words; empty when the pod fits. `ignored` are extended
+    resources, or the domains of some."""
     room = allocatable(node)
     on_node = cluster.pods_on(node)
     used = requested(on_node)
     short = ["Too many pods"] if len(on_node) + 1 > room.get("pods", 0) else []
-    wanted = {r: a for r, a in requested([pod]).items() if a > 0}
+    wanted = {
+        resource: amount
+        for resource, amount in requested([pod]).items()
+        if amount > 0 and not {resource, resource.split("/")[0]} & {*ignored}
+    }
     order = [*(r for r in _NATIVE if r in wanted), *sorted(r for r in wanted if r not in _NATIVE)]
     for resource in order:
         if wanted[resource] > room.get(resource, 0) - used.get(resource, 0):
@@ -83,30 +90,51 @@ def score_fit(
     scorer: Scorer = least,
     resources: Sequence[tuple[str, int]] = DEFAULT_RESOURCES,
 ) -> Scores:
+    """Of a `ratio` resources that score nothing do not count, and the rest is rounded."""
+    own = requested([pod])
+    is_ratio = scorer not in (least, most)
     scores = {}
     for node in feasible:
         room, wanted = allocatable(node), requested([*cluster.pods_on(node), pod], _ASSUMED)
         total = weights = 0
         for resource, weight in resources:
-            if room.get(resource, 0):
-                total += weight * scorer(wanted.get(resource, 0), room[resource])
+            if not room.get(resource, 0) or _is_passed_over(resource, own):
+                continue
+            score = scorer(wanted.get(resource, 0), room[resource])
+            if score or not is_ratio:
+                total += weight * score
                 weights += weight
-        scores[name(node)] = total // weights if weights else 0
+        if not weights:
+            scores[name(node)] = 0
+        elif is_ratio:
+            scores[name(node)] = math.floor(total / weights + 0.5)
+        else:
+            scores[name(node)] = total // weights
     return scores
 
 
-def score_balanced(cluster: Cluster, pod: Object, feasible: list[Object]) -> Scores | None:
+def _is_passed_over(resource: str, own: dict[str, int]) -> bool:
+    """Extended resources count for pods alone that ask for them."""
+    return resource not in _NATIVE and not own.get(resource)
+
+
+def score_balanced(
+    cluster: Cluster,
+    pod: Object,
+    feasible: list[Object],
+    resources: Sequence[str] = ("cpu", "memory"),
+) -> Scores | None:
     """None for a pod that asks for nothing: the plugin is skipped."""
     own = requested([pod])
-    if not any(own.get(resource) for resource, _ in DEFAULT_RESOURCES):
+    if not any(own.get(resource) for resource in resources):
         return None
     scores = {}
     for node in feasible:
         room, wanted = allocatable(node), requested([*cluster.pods_on(node), pod])
         fractions = [
             min(1.0, wanted.get(resource, 0) / room[resource])
-            for resource, _ in DEFAULT_RESOURCES
-            if room.get(resource, 0)
+            for resource in resources
+            if room.get(resource, 0) and not _is_passed_over(resource, own)
         ]
         spread = 0.0
         if len(fractions) == 2:

@@ -55,7 +55,7 @@ def filter_taints(cluster: Cluster, pod: Object, node: Object) -> str:
     )
     if found is None:
         return ""
-    return f"node(s) had untolerated taint {{{found['key']}: {found.get('value', '')}}}"
+    return "node(s) had untolerated taint(s)"
 
 
 def score_taints(cluster: Cluster, pod: Object, feasible: list[Object]) -> Scores:
@@ -94,17 +94,17 @@ def filter_ports(cluster: Cluster, pod: Object, node: Object) -> str:
 def score_images(cluster: Cluster, pod: Object, feasible: list[Object]) -> Scores:
     spec = pod["spec"]
     containers = [*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]
-    most = 1000 * _MIB * len(containers)
-    least = 23 * _MIB
+    wanted = [each.get("image", "") for each in containers]
+    wanted += [each["image"]["reference"] for each in spec.get("volumes") or () if "image" in each]
+    most, least = 1000 * _MIB * len(wanted), 23 * _MIB
     scores = {}
     for node in feasible:
-        images = _images(node)
         total = 0
-        for container in containers:
-            image = _normalized_image(container.get("image", ""))
-            if image in images:
-                having = sum(image in _images(other) for other in cluster.nodes)
-                total += int(images[image] * (having / len(cluster.nodes)))
+        for image in map(_normalized_image, wanted):
+            having = [other for other in cluster.nodes if image in _images(other)]
+            if node in having:
+                # As large as the first node said.
+                total += int(_images(having[0])[image] * (len(having) / len(cluster.nodes)))
         total = max(least, min(total, most))
         scores[name(node)] = MAX_SCORE * (total - least) // (most - least)
     return scores

@@ -108,7 +108,7 @@ _node_terms = st.one_of(
         st.sampled_from(("node-0", "node-1")),
     ),
 )
-_node_affinity = st.fixed_dictionaries(
+node_affinity = st.fixed_dictionaries(
     {},
     optional={
         "requiredDuringSchedulingIgnoredDuringExecution": st.builds(
@@ -211,7 +211,7 @@ def pods(draw: st.DrawFn, name: str, node: str | None = None) -> Object:
             optional={
                 "podAffinity": _groups,
                 "podAntiAffinity": _groups,
-                "nodeAffinity": _node_affinity,
+                "nodeAffinity": node_affinity,
             },
         )
     )
@@ -287,7 +287,7 @@ def spread_cases(draw: st.DrawFn) -> tuple[Cluster, Object]:
             constraint["maxSkew"] = draw(_likely(1, 2))
     spec = {"topologySpreadConstraints": constraints, "tolerations": draw(_tolerations)}
     if draw(st.booleans()):
-        spec["affinity"] = {"nodeAffinity": draw(_node_affinity)}
+        spec["affinity"] = {"nodeAffinity": draw(node_affinity)}
     labels = {"app": draw(_likely("web", "db")), "rev": "1"}
     return Cluster(nodes=here, pods=placed, namespaces=dict(NAMESPACES)), _bare(
         "incoming", labels, None, **spec
