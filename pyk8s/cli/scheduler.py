@@ -71,11 +71,17 @@ def _parser() -> flags.Parser:
         metavar="N",
         help="requests a second (default: no limit); not heard beside --config",
     )
-    client_component.add_burst(parser)
+    add(
+        "--kube-api-burst",
+        default=None,
+        type=flags.natural,
+        metavar="N",
+        help="how many of them at once (default: 100)",
+    )
     client_component.add_secure_serving(parser, 10259)
     client_component.add_verbosity(parser)
     # What was not given is no answer: the configuration may have one.
-    parser.set_defaults(leader_elect=None, kube_api_burst=None)
+    parser.set_defaults(leader_elect=None)
     return parser
 
 

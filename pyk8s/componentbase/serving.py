@@ -18,15 +18,32 @@ from typing import Any, Protocol
 from urllib.parse import parse_qs, unquote
 
 from pyk8s.componentbase import health
+from pyk8s.componentbase.metrics import Collector
 
 _REQUEST_BYTES_MAX = 8192
 _REQUEST_SECONDS_MAX = 5.0
 
 
 class Metrics(Protocol):
-    """What exposition.Registry is; named here so that only who serves metrics loads it."""
+    """What exposition.Registry is."""
 
     def page(self, accept: str = "") -> tuple[bytes, str]: ...
+
+
+class OnDemand:
+    """The metrics of these collectors, as exposition.Registry has them; it is loaded when
+    somebody asks, for most processes are never asked."""
+
+    def __init__(self, *collectors: Collector) -> None:
+        self._collectors = collectors
+        self._registry: Metrics | None = None
+
+    def page(self, accept: str = "") -> tuple[bytes, str]:
+        if self._registry is None:
+            from pyk8s.componentbase.exposition import Registry
+
+            self._registry = Registry(*self._collectors)
+        return self._registry.page(accept)
 
 
 @dataclass(frozen=True, slots=True)

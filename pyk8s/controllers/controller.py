@@ -17,6 +17,7 @@ from pyk8s.client.client import Client
 from pyk8s.client.informer import SharedInformer, SharedInformers
 from pyk8s.client.store import Key
 from pyk8s.client.workqueue import K, WorkQueue
+from pyk8s.controllers import queuenames
 from pyk8s.controllers.options import Options
 
 _log = logging.getLogger(__name__)
@@ -63,7 +64,7 @@ class Controller(ABC, Generic[K]):
         self.context = context
         self.client = context.client
         limiter = backoff.DefaultControllerLimiter(self.retry_seconds)
-        self.queue: WorkQueue[K] = WorkQueue(self.name, limiter)
+        self.queue: WorkQueue[K] = WorkQueue(queuenames.of(self.name), limiter)
         self.statistics = Statistics()
         self._informers: list[SharedInformer] = []
 

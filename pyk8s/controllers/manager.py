@@ -19,7 +19,7 @@ from pyk8s.client import metrics as client_metrics
 from pyk8s.client.client import Client
 from pyk8s.client.informer import SharedInformers
 from pyk8s.componentbase import health, serving
-from pyk8s.componentbase.metrics import Family, Sample
+from pyk8s.componentbase.metrics import Collector, Family, Sample
 from pyk8s.controllers import registry
 from pyk8s.controllers.controller import Context, Controller, Statistics
 from pyk8s.controllers.options import Options
@@ -125,17 +125,15 @@ class Manager:
     # --- health and metrics
 
     async def _serve_health(self) -> asyncio.Server:
-        # Here, for who serves no metrics need not load what tells them.
-        from pyk8s.componentbase.exposition import Registry
-
-        registry = Registry(
+        collectors: list[Collector] = [
             self._rest.metrics.collect,
             client_metrics.of_queues(lambda: [c.queue for c in self._controllers]),
             self._reconciles,
-        )
+        ]
         if self._options.leader_elect:
-            registry.register(client_metrics.of_election(COMPONENT, lambda: self._leads))
-        pages = serving.Pages(metrics=registry, live=self._live, ready=self._ready)
+            collectors.append(client_metrics.of_election(COMPONENT, lambda: self._leads))
+        metrics = serving.OnDemand(*collectors)
+        pages = serving.Pages(metrics=metrics, live=self._live, ready=self._ready)
         client = self._client("delegated-auth")
         return await component.serve(self._options.serving, client, pages.answer)
 

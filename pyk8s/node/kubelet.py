@@ -117,7 +117,7 @@ class Kubelet:
         self._deferred: defaultdict[str, set[str]] = defaultdict(set)
         self._keys: dict[str, Key] = {}
         self._pulses: dict[str, asyncio.Event] = {}
-        self._queue: WorkQueue[str] = WorkQueue("pods")
+        self.queue: WorkQueue[str] = WorkQueue("pods")
         source = reflector.ResourceListWatcher(
             client=client, resource=resources.PODS, field_selector="spec.nodeName!="
         )
@@ -143,7 +143,7 @@ class Kubelet:
     def _changed(self, pod: Object) -> None:
         if pod["spec"].get("nodeName") in self._nodes:
             self._keys[meta.uid(pod)] = meta.namespaced_name(pod)
-            self._queue.add(meta.uid(pod))
+            self.queue.add(meta.uid(pod))
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -167,15 +167,15 @@ class Kubelet:
 
     async def _work(self) -> None:
         while True:
-            uid = await self._queue.get()
+            uid = await self.queue.get()
             try:
                 await self._sync(uid)
-                self._queue.forget(uid)
+                self.queue.forget(uid)
             except (errors.StatusError, rest.ServerUnreachable) as error:
                 _log.info("pod not synced: pod=%s error=%s", self._keys.get(uid), error)
-                self._queue.add_rate_limited(uid)
+                self.queue.add_rate_limited(uid)
             finally:
-                self._queue.done(uid)
+                self.queue.done(uid)
                 if pulse := self._pulses.pop(uid, None):
                     pulse.set()
 
@@ -214,12 +214,12 @@ class Kubelet:
 
     def look_at(self, pod: Object) -> None:
         """Something in its containers may be another than it was."""
-        self._queue.add(meta.uid(pod))
+        self.queue.add(meta.uid(pod))
 
     async def end_container(self, pod: Object, run: Container, exit_code: int) -> None:
         """End a container as if its process had exited."""
         await self._runtime.end_container(run, exit_code)
-        self._queue.add(meta.uid(pod))
+        self.queue.add(meta.uid(pod))
 
     # --- one pod
 
@@ -251,7 +251,7 @@ class Kubelet:
         if claims.pop(uid, None) is not None:
             # Those whose resize found no room look again.
             for waiting in self._deferred.pop(node, ()):
-                self._queue.add(waiting)
+                self.queue.add(waiting)
         if not claims:
             del self._claims[node]
 
@@ -276,7 +276,7 @@ class Kubelet:
             if (wake_at := await self._stop(pod, known, grace)) is not None:
                 # preStop hooks run: what is asked of the pod meanwhile is still answered.
                 await self._report(pod, known)
-                self._queue.add_after(uid, max(0.001, wake_at - self._now()))
+                self.queue.add_after(uid, max(0.001, wake_at - self._now()))
                 return
             await self._containers.stop(known, grace)
             await self._volumes.unmount(uid, known.node)
@@ -337,7 +337,7 @@ class Kubelet:
                 wake_at = min(wake_at or over_at, over_at)
         await self._report(pod, known)
         if wake_at is not None:
-            self._queue.add_after(uid, max(0.001, wake_at - self._now()))
+            self.queue.add_after(uid, max(0.001, wake_at - self._now()))
 
     async def _mount(self, pod: Object, known: KnownPod) -> float | None:
         """When to look again whether its volumes are usable; None once they are."""

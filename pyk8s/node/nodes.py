@@ -137,7 +137,7 @@ class NodeKeeper:
         self._nodes: dict[str, Object] = {}
         self._gone: set[str] = set()
         self._leases: dict[str, Object] = {}
-        self._queue: WorkQueue[tuple[str, str]] = WorkQueue("nodes")
+        self.queue: WorkQueue[tuple[str, str]] = WorkQueue("nodes")
 
     def __contains__(self, name: object) -> bool:
         return name in self._nodes and name not in self._gone
@@ -182,8 +182,8 @@ class NodeKeeper:
         for number, name in enumerate(names):
             part = number / len(names)
             # The first Lease is made at once, as the node lifecycle looks for it.
-            self._queue.add_after(("lease", name), part * min(renew, len(names) * 0.01))
-            self._queue.add_after(("status", name), _REPORT_SECONDS * (1 + part) / 2)
+            self.queue.add_after(("lease", name), part * min(renew, len(names) * 0.01))
+            self.queue.add_after(("status", name), _REPORT_SECONDS * (1 + part) / 2)
         async with asyncio.TaskGroup() as group:
             for _ in range(_WORKERS):
                 group.create_task(self._work())
@@ -191,20 +191,20 @@ class NodeKeeper:
     async def _work(self) -> None:
         renew = self._options.lease_duration_seconds * _RENEW_FRACTION
         while True:
-            key = await self._queue.get()
+            key = await self.queue.get()
             kind, name = key
             try:
                 if kind == "lease":
                     await self._renew(name)
-                    self._queue.add_after(key, renew)
+                    self.queue.add_after(key, renew)
                 else:
                     self._nodes[name] = await self._report(name, self._nodes[name])
-                    self._queue.add_after(key, _REPORT_SECONDS)
-                self._queue.forget(key)
+                    self.queue.add_after(key, _REPORT_SECONDS)
+                self.queue.forget(key)
             except (errors.StatusError, rest.ServerUnreachable) as error:
                 self._failed(key, error)
             finally:
-                self._queue.done(key)
+                self.queue.done(key)
 
     def _failed(self, key: tuple[str, str], error: Exception) -> None:
         kind, name = key
@@ -215,7 +215,7 @@ class NodeKeeper:
         self._leases.pop(name, None)
         _log.warning("heartbeat failed: kind=%s node=%s error=%s", kind, name, error)
         if name in self:
-            self._queue.add_rate_limited(key)
+            self.queue.add_rate_limited(key)
 
     async def _report(self, name: str, before: Object) -> Object:
         status = heartbeat(before, status_of(name, self._options, self._runtime))

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import pyk8s
-from pyk8s.client import events, informer, kubeconfig, process, rest
+from pyk8s.client import events, informer, kubeconfig, metrics, process, rest
 from pyk8s.client.client import Client
+from pyk8s.componentbase.serving import OnDemand
 from pyk8s.node import server, stats
 from pyk8s.node.attacher import Attacher
 from pyk8s.node.auth import Auth
@@ -82,6 +83,10 @@ async def _run(
             client=client,
             auth=Auth(client),
             gauge=gauge,
+            metrics=OnDemand(
+                client.rest.metrics.collect,
+                metrics.of_queues(lambda: (kubelet.queue, keeper.queue)),
+            ),
             tokens=Tokens(client),
             nodes=dict.fromkeys(options.names()),
         )

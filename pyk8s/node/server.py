@@ -22,6 +22,7 @@ from pyk8s.apimachinery.gojson import quoted_string
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.client import resources, rest
 from pyk8s.client.client import Client
+from pyk8s.componentbase.serving import Metrics
 from pyk8s.node import environment, logs, stats, streams
 from pyk8s.node.auth import Auth
 from pyk8s.node.environment import Source, Token
@@ -60,6 +61,7 @@ class NodeServer:
     client: Client
     auth: Auth
     gauge: stats.Gauge
+    metrics: Metrics
     tokens: Tokens
     nodes: Collection[str]
     now: Callable[[], float] = time.time
@@ -72,7 +74,8 @@ class NodeServer:
             ("/pods", self._pods),
             ("/containerLogs/{namespace}/{pod}/{container}", self._log),
             ("/stats/summary", self._summary),
-            ("/metrics/resource", self._metrics),
+            ("/metrics", self._metrics),
+            ("/metrics/resource", self._resource_metrics),
         ):
             add("GET", path, handler)
         for path, handler in (
@@ -321,6 +324,11 @@ class NodeServer:
         return _json(stats.summary(self._usage(request)))
 
     async def _metrics(self, request: web.Request) -> web.Response:
+        """Of the process, whatever the nodes."""
+        body, content = self.metrics.page(request.headers.get("Accept", ""))
+        return web.Response(body=body, headers={"Content-Type": content})
+
+    async def _resource_metrics(self, request: web.Request) -> web.Response:
         text = stats.resource_metrics(self._usage(request))
         content = "text/plain; version=0.0.4; charset=utf-8"
         return web.Response(body=text.encode(), headers={"Content-Type": content})

@@ -74,6 +74,7 @@ class Preemptor:
             action="Preempting",
             note=f"Preempted by pod {pod.uid} on node {node}",
             related=_whole(pod.pod),
+            controller=pod.pod["spec"].get("schedulerName", ""),
         )
         self._recorder.event(_whole(victim.pod), telling)
 

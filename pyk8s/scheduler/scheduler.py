@@ -292,16 +292,10 @@ class Scheduler:
         if evaluation.rejected is not None:
             return -1
         promised = self.nodes.rows.get(self._nominator.node_of(info.uid), -1)
-        # Looked at last of all: each look changes the table and brings it back.
-        others = [row for row in self._nominator.rows_before(info) if evaluation.is_feasible(row)]
-        taken: dict[int, Status] = {}
+        taken = self._taken(evaluation, info, promised)
         evaluation.extra = {}
         if opinion is not None:
             self._heed(opinion, evaluation, taken)
-        for row in others:
-            status = self._nominator.rejection_at(evaluation, info, row)
-            if status is not None:
-                taken[row] = status
         evaluation.taken = taken
         if promised >= 0 and evaluation.is_feasible(promised) and promised not in taken:
             return promised
@@ -316,6 +310,24 @@ class Scheduler:
         rows = self.nodes.rows
         scores = opinion.scores.items()
         evaluation.extra = {rows[name]: score for name, score in scores if name in rows}
+
+    def _taken(self, evaluation: Evaluation, info: PodInfo, promised: int) -> dict[int, Status]:
+        """Rows that would do but for the pods they are promised to. Each look changes the table
+        and brings it back, so what came out is kept; not for the row promised to the pod itself,
+        for that is seen otherwise by others."""
+        taken, known = {}, evaluation.beside_promises
+        for row in self._nominator.rows_before(info):
+            if not evaluation.is_feasible(row):
+                continue
+            if row == promised:
+                status = self._nominator.rejection_at(evaluation, info, row)
+            elif row in known:
+                status = known[row]
+            else:
+                status = known[row] = self._nominator.rejection_at(evaluation, info, row)
+            if status is not None:
+                taken[row] = status
+        return taken
 
     def _no_node(
         self, queued: queue.QueuedPod, evaluation: Evaluation, group: asyncio.TaskGroup
@@ -387,7 +399,11 @@ class Scheduler:
         namespace, name = queued.info.key
         note = f"Successfully assigned {namespace}/{name} to {node}"
         telling = eventsv1.Telling(
-            type=eventsv1.NORMAL, reason="Scheduled", action="Binding", note=note
+            type=eventsv1.NORMAL,
+            reason="Scheduled",
+            action="Binding",
+            note=note,
+            controller=self._profile_of(queued.info).name,
         )
         self._recorder.event(_whole(queued.info.pod), telling)
 
@@ -421,6 +437,7 @@ class Scheduler:
             reason="FailedScheduling",
             action="Scheduling",
             note=outcome.message,
+            controller=pod["spec"]["schedulerName"],
         )
         try:
             self._recorder.event(_whole(pod), telling)

@@ -203,6 +203,7 @@ def test_flags_of_single_controllers() -> None:
     arguments = [
         "--node-monitor-grace-period=1m", "--node-eviction-rate=0", "--allocate-node-cidrs",
         "--cluster-cidr=10.244.0.0/16,fd00::/48", "--terminated-pod-gc-threshold=1",
+        "--endpoint-updates-batch-period=500ms", "--endpointslice-updates-batch-period=0",
     ]  # fmt: skip
     assert controller_manager.parse(arguments).settings == Options(
         node_monitor_grace_period=60.0,
@@ -210,6 +211,8 @@ def test_flags_of_single_controllers() -> None:
         allocate_node_cidrs=True,
         cluster_cidr="10.244.0.0/16,fd00::/48",
         terminated_pod_gc_threshold=1,
+        endpoint_updates_batch_period=0.5,
+        endpointslice_updates_batch_period=0.0,
     )
 
 

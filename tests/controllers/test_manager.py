@@ -8,14 +8,19 @@ import contextlib
 import socket
 import ssl
 
+import objects
 import pytest
 from cluster import ControlPlane, eventually
 from prometheus_client.parser import text_string_to_metric_families
 from world import World
 
-from pyk8s.client import kubeconfig
-from pyk8s.controllers import manager, registry
-from pyk8s.controllers.controller import Context, Controller
+from pyk8s.apimachinery import meta
+from pyk8s.apimachinery.gvk import Object
+from pyk8s.client import events, kubeconfig, resources, worker
+from pyk8s.client.informer import SharedInformers
+from pyk8s.client.store import Key
+from pyk8s.controllers import manager, queuenames, registry
+from pyk8s.controllers.controller import Context, Controller, ObjectController
 from pyk8s.serving.component import SecureServing
 
 
@@ -44,6 +49,14 @@ def test_controllers_flag_with_one_name() -> None:
     assert only.name == "namespace-controller"
     with pytest.raises(registry.UnknownController, match="'-nobody' is not in the list"):
         registry.selected(["*", "-nobody"])
+
+
+def test_queues_are_called_as_upstream() -> None:
+    """Each by a name of its own, for a metric with one name twice would be no metric."""
+    names = [queuenames.of(name) for name in registry.CONTROLLERS]
+    assert len({*names}) == len(names)
+    assert queuenames.NAMES.keys() <= registry.CONTROLLERS.keys()
+    assert {"deployment", "endpoint_slice", "replicationmanager"} <= {*names}
 
 
 async def test_two_managers_one_leader(cluster: ControlPlane) -> None:
@@ -98,7 +111,7 @@ async def test_manager_tells_what_it_does(nodeless_plane: ControlPlane) -> None:
 
     async def works() -> bool:
         found = _samples(await _get(port, "/metrics"))
-        name = "serviceaccount-controller"
+        name = "serviceaccount"
         return found.get(("workqueue_work_duration_seconds_count", name), 0) > 0
 
     await eventually(works, "it has reconciled")
@@ -109,9 +122,9 @@ async def test_manager_tells_what_it_does(nodeless_plane: ControlPlane) -> None:
     found = _samples(await _get(port, "/metrics"))
     name = "serviceaccount-controller"
     for metric in ("adds_total", "queue_duration_seconds_count"):
-        assert found[f"workqueue_{metric}", name] >= 1
+        assert found[f"workqueue_{metric}", "serviceaccount"] >= 1
     for metric in ("depth", "unfinished_work_seconds", "longest_running_processor_seconds"):
-        assert found[f"workqueue_{metric}", name] >= 0
+        assert found[f"workqueue_{metric}", "serviceaccount"] >= 0
     assert found["controller_reconciles_total", name] >= 1
     assert found["controller_reconcile_errors_total", name] == 0
     host = config.server.removeprefix("https://")
@@ -178,3 +191,53 @@ async def test_failure_is_retried_and_stops_nobody(world: World) -> None:
     assert (controller.statistics.failed, controller.queue.failures("bad")) == (2, 0)
     task.cancel()
     await asyncio.wait({task})
+
+
+class Refuses(ObjectController):
+    """Cannot do with what is called bad, whatever it does."""
+
+    name = "refusing-controller"
+    resource = resources.CONFIGMAPS
+
+    def __init__(self, context: Context, namespace: str) -> None:
+        super().__init__(context)
+        self._namespace = namespace
+        self.done: list[str] = []
+
+    def enqueue(self, obj: Object) -> None:
+        if meta.namespace(obj) == self._namespace:
+            super().enqueue(obj)
+
+    async def reconcile(self, key: Key) -> None:
+        if key[1] == "bad":
+            raise worker.Irreconcilable("it is bad")
+        self.done.append(key[1])
+
+
+async def test_failure_is_told_as_an_event_of_the_object(world: World) -> None:
+    """And goes on being tried, while the others are served."""
+    informers = SharedInformers(world.client)
+    recorder = events.EventRecorder(world.client, "refusing-controller")
+    context = Context(client=world.client, informers=informers, recorder=recorder)
+    controller = Refuses(context, world.namespace)
+    for name in ("bad", "good"):
+        await world.create(resources.CONFIGMAPS, objects.configmap(name))
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(recorder.run()), group.create_task(controller.run())]
+        informers.start(group)
+
+        async def is_told() -> bool:
+            found = await world.list(resources.EVENTS)
+            return any(
+                (e["involvedObject"]["name"], e["type"], e["reason"], e["message"])
+                == ("bad", "Warning", "FailedReconcile", "refusing-controller: it is bad")
+                and e["count"] > 1
+                for e in found
+            )
+
+        await eventually(is_told, "the failure is an Event, more than once")
+        assert "good" in controller.done
+        assert controller.statistics.failed > 1
+        for task in tasks:
+            task.cancel()
+        informers.stop(resources.CONFIGMAPS)

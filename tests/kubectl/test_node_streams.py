@@ -323,6 +323,17 @@ def test_numbers(kubectl: Kubectl, cluster: ControlPlane) -> None:
     assert _ask(cluster, "/stats/summary?node=none", admin=True)[0] == 400
 
 
+def test_metrics_of_the_process(cluster: ControlPlane) -> None:
+    """Under the names that every component has."""
+    status, text = _ask(cluster, "/metrics", admin=True)
+    assert status == 200
+    for name in (
+        'workqueue_adds_total{name="pods"}', 'rest_client_requests_total{code="200"',
+        "kubernetes_build_info{", "process_resident_memory_bytes ",
+    ):  # fmt: skip
+        assert name in text
+
+
 def test_pods_of_the_node(web: Kubectl, cluster: ControlPlane) -> None:
     """The nodes list the pods they run."""
     pods = json.loads(_ask(cluster, "/pods", admin=True)[1])["items"]

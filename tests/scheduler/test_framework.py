@@ -542,8 +542,8 @@ def test_default_order() -> None:
         "NodeResourcesFit VolumeRestrictions NodeVolumeLimits VolumeBinding VolumeZone "
         "PodTopologySpread InterPodAffinity",
         "postFilter": "DefaultPreemption",
-        "preScore": "NodeAffinity NodeResourcesBalancedAllocation",
-        "score": "TaintToleration NodeAffinity NodeResourcesFit PodTopologySpread "
+        "preScore": "NodeAffinity VolumeBinding NodeResourcesBalancedAllocation",
+        "score": "TaintToleration NodeAffinity NodeResourcesFit VolumeBinding PodTopologySpread "
         "InterPodAffinity NodeResourcesBalancedAllocation ImageLocality",
         "reserve": "VolumeBinding",
         "permit": "",
@@ -556,6 +556,7 @@ def test_default_order() -> None:
         "TaintToleration": 3,
         "NodeAffinity": 2,
         "NodeResourcesFit": 1,
+        "VolumeBinding": 1,
         "PodTopologySpread": 2,
         "InterPodAffinity": 2,
         "NodeResourcesBalancedAllocation": 1,
