@@ -71,11 +71,17 @@ def _parser() -> flags.Parser:
         metavar="N",
         help="requests a second (default: no limit); not heard beside --config",
     )
-    client_component.add_burst(parser)
+    add(
+        "--kube-api-burst",
+        default=None,
+        type=flags.natural,
+        metavar="N",
+        help="how many of them at once (default: 100)",
+    )
     client_component.add_secure_serving(parser, 10259)
     client_component.add_verbosity(parser)
     # What was not given is no answer: the configuration may have one.
-    parser.set_defaults(leader_elect=None, kube_api_burst=None)
+    parser.set_defaults(leader_elect=None)
     return parser
 
 
@@ -108,6 +114,7 @@ def _run(parsed: argparse.Namespace) -> int:
     from pyk8s.client.leaderelection import LeadershipLost
     from pyk8s.scheduler import server
     from pyk8s.scheduler.config.decoding import ConfigError
+    from pyk8s.scheduler.framework.status import PluginError
 
     client_component.log(parsed.v)
     options = _options(parsed)
@@ -116,6 +123,6 @@ def _run(parsed: argparse.Namespace) -> int:
             server.write_configuration(options, parsed.write_config_to)
             return 0
         uvloop.run(server.run(options))
-    except (ConfigError, KubeconfigError, LeadershipLost, OSError) as error:
+    except (ConfigError, KubeconfigError, LeadershipLost, PluginError, OSError) as error:
         return client_component.failed(PROGRAM, error)
     return 0

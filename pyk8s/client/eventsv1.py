@@ -49,13 +49,15 @@ _Key = tuple[str, ...]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Telling:
     """`type` is Normal or Warning, `reason` a short CamelCase word, `action` what was tried, such
-    as Binding, `note` a sentence; `related` is another object that has to do with it."""
+    as Binding, `note` a sentence; `related` is another object that has to do with it. `controller`
+    says that it is another one than the recorder's, for a component of several names."""
 
     type: str
     reason: str
     action: str
     note: str
     related: Object | None = None
+    controller: str = ""
 
 
 @dataclass(slots=True)
@@ -81,7 +83,6 @@ class EventRecorder:
     def __init__(self, client: Client, controller: str) -> None:
         self._client = client
         self._controller = controller
-        self._instance = f"{controller}-{socket.gethostname()}"[:_INSTANCE_MAX]
         self._queue: asyncio.Queue[_Key] = asyncio.Queue()
         # Queued or being written.
         self._waiting: dict[_Key, _Told] = {}
@@ -128,6 +129,7 @@ class EventRecorder:
 
     def _make(self, regarding: Object, telling: Telling, observed: str) -> Object:
         namespace, name = meta.namespaced_name(regarding)
+        controller = telling.controller or self._controller
         event: Object = {
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",
@@ -136,8 +138,8 @@ class EventRecorder:
                 "namespace": namespace or "default",
             },
             "eventTime": observed,
-            "reportingController": self._controller,
-            "reportingInstance": self._instance,
+            "reportingController": controller,
+            "reportingInstance": f"{controller}-{socket.gethostname()}"[:_INSTANCE_MAX],
             "action": telling.action,
             "reason": telling.reason,
             "regarding": _reference(regarding),

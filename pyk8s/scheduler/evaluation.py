@@ -45,6 +45,8 @@ class Evaluation:
         # Rows that would be feasible but for pods they are promised to, or for what extenders say;
         # and why they are not.
         self.taken: Mapping[int, Status] = {}
+        # What came out for rows that are promised to others, as long as they do not change.
+        self.beside_promises: dict[int, Status | None] = {}
         # What is to be added to the scores of rows.
         self.extra: Mapping[int, int] = {}
         self._pod = pod
@@ -108,11 +110,20 @@ class Evaluation:
                 self._alone: Mask = np.zeros(nodes.size, np.bool_)
                 self._total: Ints = np.full(nodes.size, -1, np.int64)
             self._judge(rows, observe)
+            self._forget_promises(rows)
         elif versions == self._versions:
             return
         self._count()
         # A plugin may have met a resource for the first time, which is no change of any node.
         self._position, self._versions = position, versions
+
+    def _forget_promises(self, rows: Rows) -> None:
+        if isinstance(rows, slice) or self.is_counted:
+            # What depends on other rows is looked at anew each time.
+            self.beside_promises.clear()
+        else:
+            for row in rows:
+                self.beside_promises.pop(int(row), None)
 
     def _judge(self, rows: Rows, observe: Observe | None) -> None:
         """What each node is by itself."""

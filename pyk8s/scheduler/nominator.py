@@ -27,9 +27,14 @@ class Nominator:
 
     def add(self, info: PodInfo, node: str) -> None:
         """What was promised to the pod before is forgotten."""
+        known = self._on.get(node, {}).get(info.uid)
+        if known is not None and known.signature == info.signature:
+            self._on[node][info.uid] = info
+            return
         self.remove(info.uid)
         self._node_of[info.uid] = node
         self._on.setdefault(node, {})[info.uid] = info
+        self._touch(node)
 
     def remove(self, uid: str) -> None:
         node = self._node_of.pop(uid, None)
@@ -38,6 +43,12 @@ class Nominator:
             del of_node[uid]
             if not of_node:
                 del self._on[node]
+            self._touch(node)
+
+    def _touch(self, node: str) -> None:
+        """What was found of the node for pods that come after holds no longer."""
+        if (row := self._nodes.rows.get(node)) is not None:
+            self._nodes.touch(row)
 
     def node_of(self, uid: str) -> str:
         """Empty for a pod that was promised none."""
@@ -48,8 +59,13 @@ class Nominator:
 
     def rows_before(self, pod: PodInfo) -> list[int]:
         """The rows of nodes where another pod comes first."""
-        rows = self._nodes.rows
-        return [rows[node] for node in self._on if node in rows and self._before(pod, node)]
+        rows, uid, priority = self._nodes.rows, pod.uid, pod.priority
+        return [
+            rows[node]
+            for node, promised in self._on.items()
+            if node in rows
+            and any(each.priority >= priority and each.uid != uid for each in promised.values())
+        ]
 
     def rejection_at(self, judge: Judge, pod: PodInfo, row: int) -> Status | None:
         """Why the pod does not fit the node, with and without those that come first: their

@@ -22,6 +22,7 @@ from pyk8s.scheduler.plugins import (
     imagelocality,
     noderesources,
     queueing,
+    shapes,
     volumebinding,
     volumelimits,
 )
@@ -51,7 +52,7 @@ IN_TREE: Mapping[str, Factory] = {
     "VolumeRestrictions": lambda args, handle: volumelimits.VolumeRestrictions(handle.storage),
     "NodeVolumeLimits": lambda args, handle: volumelimits.NodeVolumeLimits(handle.storage),
     "VolumeBinding": lambda args, handle: volumebinding.VolumeBinding(
-        handle.storage, handle.nodes, args["bindTimeoutSeconds"]
+        handle.storage, handle.nodes, args["bindTimeoutSeconds"], shapes.of(args.get("shape") or ())
     ),
     "VolumeZone": lambda args, handle: volumelimits.VolumeZone(handle.storage),
     "PodTopologySpread": lambda args, handle: counted.PodTopologySpread(

@@ -292,20 +292,34 @@ class Scheduler:
         if evaluation.rejected is not None:
             return -1
         promised = self.nodes.rows.get(self._nominator.node_of(info.uid), -1)
-        # Looked at last of all: each look changes the table and brings it back.
-        others = [row for row in self._nominator.rows_before(info) if evaluation.is_feasible(row)]
         taken: dict[int, Status] = {}
         evaluation.extra = {}
         if opinion is not None:
             self._heed(opinion, evaluation, taken)
-        for row in others:
-            status = self._nominator.rejection_at(evaluation, info, row)
-            if status is not None:
-                taken[row] = status
+        taken |= self._taken(evaluation, info, promised)
         evaluation.taken = taken
         if promised >= 0 and evaluation.is_feasible(promised) and promised not in taken:
             return promised
         return evaluation.best()
+
+    def _taken(self, evaluation: Evaluation, info: PodInfo, promised: int) -> dict[int, Status]:
+        """Rows that would do but for the pods they are promised to. Each look changes the table
+        and brings it back, so what came out is kept; not for the row promised to the pod itself,
+        for that is seen otherwise by others."""
+        taken: dict[int, Status] = {}
+        known = evaluation.beside_promises
+        for row in self._nominator.rows_before(info):
+            if not evaluation.is_feasible(row):
+                continue
+            if row == promised:
+                status = self._nominator.rejection_at(evaluation, info, row)
+            elif row in known:
+                status = known[row]
+            else:
+                status = known[row] = self._nominator.rejection_at(evaluation, info, row)
+            if status is not None:
+                taken[row] = status
+        return taken
 
     def _heed(self, opinion: Opinion, evaluation: Evaluation, taken: dict[int, Status]) -> None:
         """Nodes that became feasible meanwhile have not passed the extenders either."""
@@ -387,7 +401,11 @@ class Scheduler:
         namespace, name = queued.info.key
         note = f"Successfully assigned {namespace}/{name} to {node}"
         telling = eventsv1.Telling(
-            type=eventsv1.NORMAL, reason="Scheduled", action="Binding", note=note
+            type=eventsv1.NORMAL,
+            reason="Scheduled",
+            action="Binding",
+            note=note,
+            controller=self._profile_of(queued.info).name,
         )
         self._recorder.event(_whole(queued.info.pod), telling)
 
@@ -421,6 +439,7 @@ class Scheduler:
             reason="FailedScheduling",
             action="Scheduling",
             note=outcome.message,
+            controller=pod["spec"]["schedulerName"],
         )
         try:
             self._recorder.event(_whole(pod), telling)
@@ -454,10 +473,16 @@ def _status_of(pod: Object, outcome: Outcome) -> Object:
             condition["lastTransitionTime"] = existing["lastTransitionTime"]
         else:
             condition["lastTransitionTime"] = times.now()
-        changes["conditions"] = [condition]
+        changes["conditions"] = [{**condition, **_observed(pod)}]
     if outcome.nominated is not None and outcome.nominated != nominated_node(pod):
         changes["nominatedNodeName"] = outcome.nominated or None
     return changes
+
+
+def _observed(pod: Object) -> Object:
+    """Which generation of the pod was looked at, where the server counts them."""
+    generation = pod["metadata"].get("generation")
+    return {"observedGeneration": generation} if generation else {}
 
 
 def _reason_of(status: Status) -> str:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -27,9 +28,8 @@ def examples(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", DOCS, re.DOTALL | re.MULTILINE)
 
 
-def install(directory: Path) -> None:
-    """The package of the docs, as an installer leaves it."""
-    (program,), (about,) = examples("python"), examples("toml")
+def install(directory: Path, about: str, module: str, program: str) -> None:
+    """A package of one module, as an installer leaves it; `about` is its pyproject.toml."""
     project = tomllib.loads(about)["project"]
     info = directory / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
     info.mkdir(parents=True)
@@ -42,7 +42,21 @@ def install(directory: Path) -> None:
         for line in (f"[{group}]", *(f"{key} = {value}" for key, value in points.items()))
     ]
     (info / "entry_points.txt").write_text("\n".join(lines) + "\n")
-    (directory / "cool_nodes.py").write_text(program)
+    (directory / f"{module}.py").write_text(program)
+
+
+@contextlib.contextmanager
+def scheduling(plane: ControlPlane, directory: Path, config: str) -> Iterator[None]:
+    """Another scheduler beside that of the plane, with what is installed in the directory."""
+    file = directory / "scheduler.yaml"
+    file.write_text(config)
+    path = os.pathsep.join((str(directory), *sys.path))
+    environment = {**os.environ, "KUBECONFIG": str(plane.kubeconfig), "PYTHONPATH": path}
+    command = [sys.executable, "-m", "pyk8s", "scheduler", f"--config={file}"]
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    yield
+    process.terminate()
+    assert process.wait(30) == 0
 
 
 @pytest.fixture(scope="module")
@@ -60,23 +74,124 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
 @pytest.fixture(scope="module")
 def http(plane: ControlPlane) -> Iterator[Http]:
     connection = Http(plane.access)
+    account = "/api/v1/namespaces/default/serviceaccounts/default"
+    wait_until(lambda: connection.get(account).status == 200, "the account that pods run as")
     yield connection
     connection.close()
 
 
 @pytest.fixture
 def cool(plane: ControlPlane, tmp_path: Path) -> Iterator[None]:
-    """A second scheduler, with a plugin that is installed for it."""
-    install(tmp_path / "site")
-    config = tmp_path / "cool.yaml"
-    config.write_text(examples("yaml")[1])
-    path = os.pathsep.join((str(tmp_path / "site"), *sys.path))
+    """A second scheduler, with the plugin of the docs."""
+    (program,), (about,) = examples("python"), examples("toml")
+    install(tmp_path, about, "cool_nodes", program)
+    with scheduling(plane, tmp_path, examples("yaml")[1]):
+        yield
+
+
+def alone(**more: Any) -> str:
+    """The configuration of a scheduler that leads without asking."""
+    config = {
+        "apiVersion": "kubescheduler.config.k8s.io/v1",
+        "kind": "KubeSchedulerConfiguration",
+        "leaderElection": {"leaderElect": False},
+        "podMaxBackoffSeconds": 1,
+    }
+    return json.dumps(config | more)
+
+
+GANG = """
+from pyk8s.scheduler.framework.status import SUCCESS, Code, Status
+
+class Gang:
+    def __init__(self, args, handle):
+        self._waiting, self._size = handle.waiting, args["size"]
+
+    def permit(self, state, pod, node):
+        held = [*self._waiting]
+        if len(held) + 1 < self._size:
+            return Status(Code.WAIT), 60.0
+        for each in held:
+            each.allow("Gang")
+        return SUCCESS, 0.0
+"""
+BROKEN = """
+class Broken:
+    def __init__(self, args, handle):
+        {in_init}
+
+    def filter(self, pod, node):
+        return None
+
+    def events_to_register(self):
+        raise ValueError("no idea")
+"""
+ABOUT_BROKEN = """
+[project]
+name = "broken"
+version = "1.0"
+[project.entry-points."pyk8s.scheduler.plugins"]
+Broken = "broken:Broken"
+"""
+
+
+@pytest.mark.parametrize(
+    ("in_init", "said"),
+    [
+        pytest.param(
+            "raise KeyError('size')",
+            "initializing profiles: creating profile for scheduler name default-scheduler: "
+            "initializing plugin \"Broken\": 'size'",
+            id="made",
+        ),
+        pytest.param(
+            "pass", 'running EnqueueExtensions plugin "Broken": no idea', id="asked for its events"
+        ),
+        pytest.param(
+            "import nothing_of_that_name",
+            "initializing profiles: creating profile for scheduler name default-scheduler: "
+            "initializing plugin \"Broken\": No module named 'nothing_of_that_name'",
+            id="not complete",
+        ),
+    ],
+)
+def test_plugin_that_cannot_start(
+    plane: ControlPlane, tmp_path: Path, in_init: str, said: str
+) -> None:
+    """A scheduler whose plugin cannot be made ends, and says in one line which and why."""
+    install(tmp_path, ABOUT_BROKEN, "broken", BROKEN.format(in_init=in_init))
+    plugins = {"multiPoint": {"enabled": [{"name": "Broken"}]}}
+    file = tmp_path / "scheduler.yaml"
+    file.write_text(alone(profiles=[{"plugins": plugins}]))
+    path = os.pathsep.join((str(tmp_path), *sys.path))
     environment = {**os.environ, "KUBECONFIG": str(plane.kubeconfig), "PYTHONPATH": path}
-    command = [sys.executable, "-m", "pyk8s", "scheduler", f"--config={config}"]
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
-    yield
-    process.terminate()
-    assert process.wait(30) == 0
+    command = [sys.executable, "-m", "pyk8s", "scheduler", f"--config={file}"]
+    ended = subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True, timeout=30)
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1] == f"pyk8s scheduler: {said}"
+
+
+ABOUT_GANG = """
+[project]
+name = "gang"
+version = "1.0"
+[project.entry-points."pyk8s.scheduler.plugins"]
+Gang = "gang:Gang"
+"""
+
+
+@pytest.fixture
+def gang(plane: ControlPlane, tmp_path: Path) -> Iterator[int]:
+    """A scheduler that holds pods until there are more of them than are bound at a time."""
+    size = 70
+    install(tmp_path, ABOUT_GANG, "gang", GANG)
+    profile = {
+        "schedulerName": "gang",
+        "plugins": {"multiPoint": {"enabled": [{"name": "Gang"}]}},
+        "pluginConfig": [{"name": "Gang", "args": {"size": size}}],
+    }
+    with scheduling(plane, tmp_path, alone(profiles=[profile])):
+        yield size
 
 
 @pytest.fixture
@@ -90,22 +205,9 @@ def extended(plane: ControlPlane, tmp_path: Path) -> Iterator[Service]:
         "weight": 100,
         "nodeCacheCapable": True,
     }
-    config = {
-        "apiVersion": "kubescheduler.config.k8s.io/v1",
-        "kind": "KubeSchedulerConfiguration",
-        "leaderElection": {"leaderElect": False},
-        "podMaxBackoffSeconds": 1,
-        "profiles": [{"schedulerName": "extended"}],
-        "extenders": [extender],
-    }
-    file = tmp_path / "extended.yaml"
-    file.write_text(json.dumps(config))
-    environment = {**os.environ, "KUBECONFIG": str(plane.kubeconfig)}
-    command = [sys.executable, "-m", "pyk8s", "scheduler", f"--config={file}"]
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
-    yield service
-    process.terminate()
-    assert process.wait(30) == 0
+    config = alone(profiles=[{"schedulerName": "extended"}], extenders=[extender])
+    with scheduling(plane, tmp_path, config):
+        yield service
     service.stop()
 
 
@@ -141,6 +243,13 @@ def test_profiles(http: Http) -> None:
     assert len({*packed, *(node_of(http, f"spread-{number}") for number in range(2))}) == 3
     assert node_of(http, "not-ours") == ""
     assert unscheduled_because(http, "not-ours") == ""
+    events = "/apis/events.k8s.io/v1/namespaces/default/events"
+
+    def tellers() -> set[str]:
+        about = [each for each in http.get(events).json()["items"] if each["reason"] == "Scheduled"]
+        return {each["reportingController"] for each in about}
+
+    wait_until(lambda: tellers() == {"bin-packer", "default-scheduler"}, "who placed them")
 
 
 def test_plugin_of_another_package(http: Http, cool: None) -> None:
@@ -161,6 +270,16 @@ def test_plugin_of_another_package(http: Http, cool: None) -> None:
     heat(nodes[2], 10)
     http.create(PODS, pod("cooler", "cool-scheduler"))
     wait_until(lambda: node_of(http, "cooler") == nodes[2], "the pod is on the cooler node")
+
+
+def test_pods_that_wait_for_each_other(http: Http, gang: int) -> None:
+    """Pods that Permit holds are bound together once all are there, and hold nobody else up."""
+    for number in range(gang - 1):
+        http.create(PODS, pod(f"gang-{number}", "gang", "1m"))
+    assert not any(node_of(http, f"gang-{number}") for number in range(gang - 1))
+    http.create(PODS, pod(f"gang-{gang - 1}", "gang", "1m"))
+    names = [f"gang-{number}" for number in range(gang)]
+    wait_until(lambda: all(node_of(http, name) for name in names), "all have a node")
 
 
 def test_extender(http: Http, extended: Service) -> None:

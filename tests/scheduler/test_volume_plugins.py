@@ -171,6 +171,61 @@ async def test_volume_binding(objects: dict[str, list[Object]], told: dict[str, 
     assert _told(plugin, _pod("data"), table) == told
 
 
+def _room(node: str, size: str) -> Object:
+    metadata = {"namespace": "ns", "name": f"c-{node}"}
+    topology = {"matchLabels": {"host": node}}
+    return {**_CAPACITY, "metadata": metadata, "capacity": size, "nodeTopology": topology}
+
+
+@pytest.mark.parametrize(
+    ("shape", "objects", "scores"),
+    [
+        pytest.param(((0, 0), (100, 10)),
+                     {"claims": [_claim("data", **_LOCAL)],
+                      "classes": [_class(provisioner=volumes.NO_PROVISIONER)],
+                      "volumes": [_volume("v", "2Gi", nodeAffinity=_on("a"), **_LOCAL),
+                                  _volume("w", "1Gi", nodeAffinity=_on("b"), **_LOCAL)]},
+                     {"a": 50, "b": 100}, id="volumes that are there"),
+        pytest.param(((0, 10), (100, 0)),
+                     {"claims": [_claim("data", **_LOCAL)], "classes": [_class()],
+                      "csi_drivers": [_TRACKED],
+                      "capacities": [_room("a", "2Gi"), _room("b", "4Gi")]},
+                     {"a": 50, "b": 75}, id="room for more"),
+        pytest.param(((0, 0), (100, 10)),
+                     {"claims": [_claim("data", **_LOCAL)], "classes": [_class()]},
+                     {"a": 0, "b": 0}, id="room that nobody knows"),
+        pytest.param(((0, 0), (100, 10)),
+                     {"claims": [_bound("data", "v")], "volumes": [_volume("v")]},
+                     None, id="nothing to choose"),
+        pytest.param((), {"claims": [_claim("data", **_LOCAL)], "classes": [_class()]},
+                     None, id="no shape"),
+    ],
+)  # fmt: skip
+async def test_volume_scores(
+    shape: Any, objects: dict[str, list[Object]], scores: dict[str, int] | None
+) -> None:
+    """With a shape, nodes are scored by how full the volumes or the room would be."""
+    table, pod, state = _table("a", "b"), _pod("data"), {}
+    plugin = volumebinding.VolumeBinding(_storage(**objects), table, shape=shape)
+    assert plugin.pre_filter(state, pod, table).is_success
+    if plugin.pre_score(state, pod, table).code is Code.SKIP:
+        assert scores is None
+        return
+    found = plugin.score(state, pod, table, ALL)
+    assert {name: int(found[row]) for name, row in table.rows.items()} == scores
+
+
+async def test_two_volumes_of_one_room() -> None:
+    """What a node has room for is counted once, whatever is to be made in it."""
+    claims = [_claim("one", **_LOCAL), _claim("two", **_LOCAL)]
+    storage = _storage(claims=claims, classes=[_class()], csi_drivers=[_TRACKED],
+                       capacities=[_room("a", "4Gi")])  # fmt: skip
+    table, pod, state = _table("a"), _pod("one", "two"), {}
+    plugin = volumebinding.VolumeBinding(storage, table, shape=((0, 0), (100, 10)))
+    plugin.pre_filter(state, pod, table)
+    assert int(plugin.score(state, pod, table, ALL)[table.rows["a"]]) == 50
+
+
 async def test_two_claims_of_a_pod_need_two_volumes() -> None:
     """The one volume that fits both is counted once; the larger claim gets the larger one."""
     local = _class(provisioner=volumes.NO_PROVISIONER)

@@ -192,10 +192,7 @@ def _volume_binding(args: Args, path: field.Path) -> Errors:
         detail = "invalid BindTimeoutSeconds, should not be a negative value"
         errors.append(field.invalid(path.child("bindTimeoutSeconds"), seconds, detail))
     if "shape" in args:
-        detail = (
-            "unexpected field `shape`, remove it or turn on the feature gate StorageCapacityScoring"
-        )
-        errors.append(field.invalid(path.child("shape"), args["shape"], detail))
+        errors += shape(args["shape"], path.child("shape"))
     return errors
 
 

@@ -14,6 +14,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pyk8s.apimachinery import labels, meta
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.scheduler.framework.interface import Judged, PostFilterResult
@@ -45,6 +48,14 @@ class Candidate:
         highest = self.victims[0].priority if self.victims else -_PRIORITY_OFFSET
         total = sum(victim.priority + _PRIORITY_OFFSET for victim in self.victims)
         return (self.violations, highest, total, len(self.victims))
+
+    @functools.cached_property
+    def earliest_start(self) -> str:
+        """Of the victims of the highest priority."""
+        victims = self.victims
+        if not victims:
+            return ""
+        return min(_started(each) for each in victims if each.priority == victims[0].priority)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +106,14 @@ class DefaultPreemption:
         self._kept: dict[bytes, _DryRuns] = {}
 
     def post_filter(self, pod: PodInfo, judged: Judged) -> PostFilterResult:
-        rejected = {int(row): status for status, rows in judged.rejections() for row in rows}
-        ineligible = self._ineligible(pod, rejected)
+        rejections = [*judged.rejections()]
+        ineligible = self._ineligible(pod, rejections)
         if ineligible:
             return PostFilterResult(None, message=f"preemption: {ineligible}")
-        helped = [row for row, status in rejected.items() if status.code is Code.UNSCHEDULABLE]
+        helped: list[int] = []
+        for status, rows in rejections:
+            if status.code is Code.UNSCHEDULABLE:
+                helped += rows.tolist()
         reasons: Counter[str] = Counter()
         if unhelped := self._nodes.node_count - len(helped):
             reasons[NOT_HELPFUL] = unhelped
@@ -111,15 +125,17 @@ class DefaultPreemption:
         chosen = best_of(candidates)
         return PostFilterResult(self._nodes.names[chosen.row], chosen.victims)
 
-    def _ineligible(self, pod: PodInfo, rejected: dict[int, Status]) -> str:
+    def _ineligible(
+        self, pod: PodInfo, rejections: Sequence[tuple[Status, NDArray[np.intp]]]
+    ) -> str:
         if pod.pod["spec"].get("preemptionPolicy") == "Never":
             return "not eligible due to preemptionPolicy=Never."
         row = self._nodes.rows.get(self._nominator.node_of(pod.uid))
         if row is None:
             return ""
-        status = rejected.get(row)
-        if status is not None and status.code is Code.UNRESOLVABLE:
-            return ""
+        for status, rows in rejections:
+            if status.code is Code.UNRESOLVABLE and row in rows:
+                return ""
         for other in self._nodes.pods[row].values():
             if other.priority < pod.priority and _is_being_preempted(other.pod):
                 return "not eligible due to a terminating pod on the nominated node."
@@ -135,12 +151,15 @@ class DefaultPreemption:
         budgets = [_Budget.of(each) for each in listed]
         kept = self._dry_runs(pod, judged, tuple(map(meta.resource_version, listed)))
         found: list[Candidate] = []
+        # What is promised to the pod itself is seen otherwise by others.
+        own = self._nodes.rows.get(self._nominator.node_of(pod.uid))
         for row in (*rows[begin:], *rows[:begin]):
             result = kept.by_row.get(row)
-            if result is None or self._nominator.on(self._nodes.names[row]):
+            if result is None or row == own:
                 with self._nodes.supposing():
                     result = self._dry_run(pod, judged, row, budgets)
-                kept.by_row[row] = result
+                if row != own:
+                    kept.by_row[row] = result
             if isinstance(result, Candidate):
                 found.append(result)
                 if len(found) >= wanted and not all(each.violations for each in found):
@@ -216,15 +235,8 @@ def best_of(candidates: Sequence[Candidate]) -> Candidate:
     then the fewest, then those that started last."""
 
     least = min(each.cost for each in candidates)
-    return max((each for each in candidates if each.cost == least), key=_earliest_start)
-
-
-def _earliest_start(candidate: Candidate) -> str:
-    """Of the victims of the highest priority."""
-    victims = candidate.victims
-    if not victims:
-        return ""
-    return min(_started(each) for each in victims if each.priority == victims[0].priority)
+    equal = (each for each in candidates if each.cost == least)
+    return max(equal, key=lambda each: each.earliest_start)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,19 +18,14 @@ from pyk8s.scheduler.framework.interface import MAX_NODE_SCORE, CycleState
 from pyk8s.scheduler.framework.nodetable import CPU, MEMORY, Ints, NodeTable, Rows
 from pyk8s.scheduler.framework.podinfo import PodInfo
 from pyk8s.scheduler.framework.status import SKIP, SUCCESS, Status, unschedulable
-from pyk8s.scheduler.plugins import hints
+from pyk8s.scheduler.plugins import hints, shapes
 
 _TOO_MANY_PODS = 1
-_FULL = 100
 # What every node has; of other resources only those that a pod asks for count.
 _NATIVE = ("cpu", "memory", "ephemeral-storage")
-# Scores of a shape go from 0 to 10.
-_SHAPE_SCORE_MAX = 10
 
 # What would be requested, and what there is; never 0.
 Scorer = Callable[[Ints, Ints], Ints]
-# By utilization in percent, the score.
-Shape = Sequence[tuple[int, int]]
 
 
 def _least(requested: Ints, capacity: Ints) -> Ints:
@@ -43,28 +38,14 @@ def _most(requested: Ints, capacity: Ints) -> Ints:
     return scores
 
 
-def _by_shape(shape: Shape) -> Scorer:
-    """The line through the points, and level outside of them; for each whole percent."""
-    points = [(use, score * MAX_NODE_SCORE // _SHAPE_SCORE_MAX) for use, score in shape]
-    table = np.array([_on_line(points, use) for use in range(_FULL + 1)], np.int64)
+def _by_shape(shape: shapes.Shape) -> Scorer:
+    table = shapes.scores(shape)
 
     def score(requested: Ints, capacity: Ints) -> Ints:
-        found: Ints = table[np.minimum(requested, capacity) * _FULL // capacity]
+        found: Ints = table[np.minimum(requested, capacity) * shapes.FULL // capacity]
         return found
 
     return score
-
-
-def _on_line(points: Shape, use: int) -> int:
-    before = points[0]
-    for point in points:
-        if use <= point[0]:
-            run = point[0] - before[0]
-            rise = (point[1] - before[1]) * (use - before[0])
-            # Towards zero, as Go divides.
-            return before[1] + int(rise / run) if run else point[1]
-        before = point
-    return points[-1][1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +57,7 @@ class FitArgs:
     ignored_groups: frozenset[str] = frozenset()
     strategy: str = "LeastAllocated"
     resources: Sequence[tuple[str, int]] = (("cpu", 1), ("memory", 1))
-    shape: Shape = ()
+    shape: shapes.Shape = ()
 
     @classmethod
     def of(cls, args: Mapping[str, Any]) -> FitArgs:
@@ -88,7 +69,7 @@ class FitArgs:
             frozenset(args.get("ignoredResourceGroups") or ()),
             strategy["type"],
             [(each["name"], each["weight"]) for each in strategy["resources"]],
-            [(each.get("utilization") or 0, each.get("score") or 0) for each in points],
+            shapes.of(points),
         )
 
     def ignores(self, resource: str) -> bool:

@@ -25,7 +25,7 @@ from pyk8s.scheduler.framework.interface import FITS, CycleState
 from pyk8s.scheduler.framework.nodetable import Ints, NodeTable, Rows
 from pyk8s.scheduler.framework.podinfo import PodInfo
 from pyk8s.scheduler.framework.status import SKIP, SUCCESS, Code, Status, unresolvable
-from pyk8s.scheduler.plugins import hints
+from pyk8s.scheduler.plugins import hints, shapes, volumescoring
 from pyk8s.scheduler.storage import Storage
 
 BIND_CONFLICT = "node(s) didn't find available persistent volumes to bind"
@@ -166,7 +166,9 @@ def _conflict_of_provision(claim: Object, node: Object, storage: Storage) -> str
         return BIND_CONFLICT
     if not matches_topology(storage_class.get("allowedTopologies") or (), meta.labels(node)):
         return BIND_CONFLICT
-    return "" if _has_capacity(claim, storage_class, node, storage) else NOT_ENOUGH_SPACE
+    if not _keeps_capacity(storage_class, storage):
+        return ""
+    return "" if _room(claim, storage_class, node, storage) is not None else NOT_ENOUGH_SPACE
 
 
 def matches_topology(terms: Sequence[Object], node_labels: Mapping[str, str]) -> bool:
@@ -181,18 +183,23 @@ def _matches_term(term: Object, node_labels: Mapping[str, str]) -> bool:
     )
 
 
-def _has_capacity(claim: Object, storage_class: Object, node: Object, storage: Storage) -> bool:
-    """By the driver's CSIStorageCapacities, where it says that it keeps such."""
+def _keeps_capacity(storage_class: Object, storage: Storage) -> bool:
+    """Whether the driver says by CSIStorageCapacities where there is room."""
     driver = storage.csi_driver(storage_class["provisioner"])
-    if driver is None or not (driver.get("spec") or {}).get("storageCapacity"):
-        return True
+    return driver is not None and bool((driver.get("spec") or {}).get("storageCapacity"))
+
+
+def _room(claim: Object, storage_class: Object, node: Object, storage: Storage) -> Object | None:
+    """The CSIStorageCapacity of which the claim's volume can be made."""
     wanted, name = volumes.requested(claim), meta.name(storage_class)
-    return any(
-        capacity.get("storageClassName") == name
-        and _is_large_enough(capacity, wanted)
-        and _is_reachable(capacity, node)
-        for capacity in storage.capacities()
-    )
+    for capacity in storage.capacities():
+        if (
+            capacity.get("storageClassName") == name
+            and _is_large_enough(capacity, wanted)
+            and _is_reachable(capacity, node)
+        ):
+            return capacity
+    return None
 
 
 def _is_large_enough(capacity: Object, wanted: quantity.Quantity) -> bool:
@@ -214,8 +221,14 @@ class VolumeBinding:
         return hints.VOLUME_BINDING
 
     def __init__(
-        self, storage: Storage, nodes: NodeTable, seconds_max: float = BIND_SECONDS_MAX
+        self,
+        storage: Storage,
+        nodes: NodeTable,
+        seconds_max: float = BIND_SECONDS_MAX,
+        shape: shapes.Shape = (),
     ) -> None:
+        """Without a `shape` all nodes that have or can make the volumes are alike."""
+        self._scores = shapes.scores(shape) if shape else None
         self._storage = storage
         self._nodes = nodes
         self._seconds_max = seconds_max
@@ -247,6 +260,30 @@ class VolumeBinding:
 
     def rejection(self, state: CycleState, code: int) -> Status:
         return unresolvable(*state[f"{self.name}/reasons"][code - 1])
+
+    def pre_score(self, state: CycleState, pod: PodInfo, nodes: NodeTable) -> Status:
+        claims: PodClaims | None = state.get(self.name)
+        is_scored = self._scores is not None and claims is not None and claims.waiting
+        return SUCCESS if is_scored else SKIP
+
+    def score(self, state: CycleState, pod: PodInfo, nodes: NodeTable, rows: Rows) -> Ints:
+        chosen = (nodes.nodes[row] for row in np.arange(nodes.size)[rows])
+        scores = [0 if node is None else self._score(state[self.name], node) for node in chosen]
+        return np.array(scores, np.int64)
+
+    def _score(self, claims: PodClaims, node: Object) -> int:
+        assert self._scores is not None
+        decision = decide(claims, node, self._storage)
+        if decision.bindings:
+            return volumescoring.of_bindings(decision.bindings, self._scores)
+        provisions = []
+        for claim in decision.provisions:
+            storage_class = self._storage.storage_class(volumes.class_of(claim))
+            if storage_class is not None and _keeps_capacity(storage_class, self._storage):
+                room = _room(claim, storage_class, node, self._storage)
+                if room is not None:
+                    provisions.append((room, claim))
+        return volumescoring.of_provisions(provisions, self._scores)
 
     def reserve(self, state: CycleState, pod: PodInfo, node: str) -> Status:
         """Claims and volumes count as taken from now on."""

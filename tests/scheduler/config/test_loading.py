@@ -307,6 +307,11 @@ ZONE = {"topologyKey": "zone", "maxSkew": 1, "whenUnsatisfiable": "DoNotSchedule
             id="an empty constraint",
         ),
         pytest.param(
+            plugin_config("VolumeBinding", {"shape": [{"utilization": 101, "score": 1}]}),
+            f"{ARGS}.shape[0].utilization: Invalid value: 101: not in valid range [0, 100]",
+            id="shape of volumes",
+        ),
+        pytest.param(
             plugin_config("VolumeBinding", {"bindTimeoutSeconds": -1}),
             f"{ARGS}.bindTimeoutSeconds: Invalid value: -1: invalid BindTimeoutSeconds, should not "
             "be a negative value",
