@@ -16,7 +16,7 @@ BENCHMARKS = {
     "decode": "the schema walk of a Pod",
     "apply": "managedFields and server-side apply on a Pod",
     "protobuf": "a Pod in protobuf, beside JSON",
-    "scheduler": "the scheduler's core in memory: plain and constrained pods, preemption",
+    "scheduler": "the scheduler beside an API server, and its core in memory",
 }
 
 

@@ -145,7 +145,7 @@ def command(name: str, arguments: Sequence[str], files: Files, at: float) -> Don
     if name == "rm":
         return _rm(paths, files, at, is_forced="f" in flags)
     if name == "mv":
-        return _mv(paths, files, at)
+        return _mv(paths, files, at, is_verbose="v" in flags)
     for path in paths:
         if name == "mkdir":
             files.make_directory(at, path)
@@ -201,7 +201,7 @@ def _rm(paths: Sequence[str], files: Files, at: float, *, is_forced: bool) -> Do
     return Done(1 if error else 0, error=error)
 
 
-def _mv(paths: Sequence[str], files: Files, at: float) -> Done | None:
+def _mv(paths: Sequence[str], files: Files, at: float, *, is_verbose: bool) -> Done | None:
     if len(paths) != 2:
         return None
     source, target = paths
@@ -212,7 +212,7 @@ def _mv(paths: Sequence[str], files: Files, at: float) -> Done | None:
         target += posixpath.basename(source)
     files.write(at, source, None)
     files.write(at, target, content)
-    return Done()
+    return Done(output=f"renamed '{source}' -> '{target}'\n" if is_verbose else "")
 
 
 def _test(name: str, arguments: Sequence[str], files: Files, at: float) -> Done | None:

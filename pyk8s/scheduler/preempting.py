@@ -46,13 +46,15 @@ class Preemptor:
 
     async def _end(self, pod: PodInfo, node: str, victim: PodInfo) -> None:
         scheduler = pod.pod["spec"].get("schedulerName", "")
-        condition = {
+        condition: Object = {
             "type": defaultpreemption.DISRUPTION_TARGET,
             "status": "True",
             "reason": defaultpreemption.BY_SCHEDULER,
             "message": f"{scheduler}: preempting to accommodate a higher priority pod",
             "lastTransitionTime": times.now(),
         }
+        if generation := victim.pod["metadata"].get("generation"):
+            condition["observedGeneration"] = generation
         if (held := self._waiting.get(victim.uid)) is not None:
             # It is on no node yet: it need not end, only look for another one.
             held.reject(defaultpreemption.DefaultPreemption.name, "preempted")

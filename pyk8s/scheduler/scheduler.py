@@ -292,30 +292,22 @@ class Scheduler:
         if evaluation.rejected is not None:
             return -1
         promised = self.nodes.rows.get(self._nominator.node_of(info.uid), -1)
-        taken = self._taken(evaluation, info, promised)
+        taken: dict[int, Status] = {}
         evaluation.extra = {}
         if opinion is not None:
             self._heed(opinion, evaluation, taken)
+        taken |= self._taken(evaluation, info, promised)
         evaluation.taken = taken
         if promised >= 0 and evaluation.is_feasible(promised) and promised not in taken:
             return promised
         return evaluation.best()
 
-    def _heed(self, opinion: Opinion, evaluation: Evaluation, taken: dict[int, Status]) -> None:
-        """Nodes that became feasible meanwhile have not passed the extenders either."""
-        for row in evaluation.feasible_rows():
-            name = self.nodes.names[row]
-            if name not in opinion.passed:
-                taken[row] = opinion.failed.get(name, _UNSAID)
-        rows = self.nodes.rows
-        scores = opinion.scores.items()
-        evaluation.extra = {rows[name]: score for name, score in scores if name in rows}
-
     def _taken(self, evaluation: Evaluation, info: PodInfo, promised: int) -> dict[int, Status]:
         """Rows that would do but for the pods they are promised to. Each look changes the table
         and brings it back, so what came out is kept; not for the row promised to the pod itself,
         for that is seen otherwise by others."""
-        taken, known = {}, evaluation.beside_promises
+        taken: dict[int, Status] = {}
+        known = evaluation.beside_promises
         for row in self._nominator.rows_before(info):
             if not evaluation.is_feasible(row):
                 continue
@@ -328,6 +320,16 @@ class Scheduler:
             if status is not None:
                 taken[row] = status
         return taken
+
+    def _heed(self, opinion: Opinion, evaluation: Evaluation, taken: dict[int, Status]) -> None:
+        """Nodes that became feasible meanwhile have not passed the extenders either."""
+        for row in evaluation.feasible_rows():
+            name = self.nodes.names[row]
+            if name not in opinion.passed:
+                taken[row] = opinion.failed.get(name, _UNSAID)
+        rows = self.nodes.rows
+        scores = opinion.scores.items()
+        evaluation.extra = {rows[name]: score for name, score in scores if name in rows}
 
     def _no_node(
         self, queued: queue.QueuedPod, evaluation: Evaluation, group: asyncio.TaskGroup
@@ -471,10 +473,16 @@ def _status_of(pod: Object, outcome: Outcome) -> Object:
             condition["lastTransitionTime"] = existing["lastTransitionTime"]
         else:
             condition["lastTransitionTime"] = times.now()
-        changes["conditions"] = [condition]
+        changes["conditions"] = [{**condition, **_observed(pod)}]
     if outcome.nominated is not None and outcome.nominated != nominated_node(pod):
         changes["nominatedNodeName"] = outcome.nominated or None
     return changes
+
+
+def _observed(pod: Object) -> Object:
+    """Which generation of the pod was looked at, where the server counts them."""
+    generation = pod["metadata"].get("generation")
+    return {"observedGeneration": generation} if generation else {}
 
 
 def _reason_of(status: Status) -> str:

@@ -63,6 +63,7 @@ async def test_unschedulable_pod_as_users_read_it(
     condition = await _condition(bare, "large")
     assert condition is not None
     assert (condition["reason"], condition["message"]) == ("Unschedulable", _MESSAGE)
+    assert condition["observedGeneration"] == 1
 
     async def events() -> list[Object]:
         listed = await bare.list(resources.EVENTS_V1)

@@ -78,11 +78,14 @@ def of(pod: Object) -> PodInfo:
 
 
 def updated(before: PodInfo | None, pod: Object) -> PodInfo:
-    """The same as `of`, but that of a pod which has got a node and not changed otherwise the
-    signature stays what it was. Raises QuantityError."""
+    """The same as `of`, from what is known of the pod; but that of one which has got a node and
+    not changed otherwise the signature stays what it was. Raises QuantityError."""
     if before is None or not _asks_alike(before.pod, pod):
         return of(pod)
-    return replace(before, pod=pod)
+    if _is_called_alike(before.pod["metadata"], pod["metadata"]):
+        return replace(before, pod=pod)
+    # Such as by the labels of its node, which a pod gets with it.
+    return replace(before, pod=pod, signature=_signature(pod, pod["spec"]))
 
 
 def _asks_alike(before: Object, pod: Object) -> bool:
@@ -91,9 +94,10 @@ def _asks_alike(before: Object, pod: Object) -> bool:
         # What containers were given may count for more than what the spec says.
         return False
     known, spec = before["spec"], pod["spec"]
-    if any(spec.get(key) != known.get(key) for key in (*spec, *known) if key != "nodeName"):
-        return False
-    one, other = before["metadata"], pod["metadata"]
+    return all(spec.get(key) == known.get(key) for key in {**spec, **known} if key != "nodeName")
+
+
+def _is_called_alike(one: Object, other: Object) -> bool:
     return all(one.get(key) == other.get(key) for key in ("uid", "labels", "ownerReferences"))
 
 
