@@ -27,21 +27,22 @@ class _Used:
 
 @dataclass(slots=True)
 class _Node:
-    since: float
     ended: float = 0.0
     containers: dict[Key, _Used] = field(default_factory=dict)
 
 
 class Meter:
-    """Of all nodes of a process. Moments are seconds since the epoch and never go back."""
+    """Of all nodes of a process, which began with it, `since` then. Moments are seconds since the
+    epoch and never go back."""
 
-    def __init__(self) -> None:
+    def __init__(self, since: float) -> None:
+        self._since = since
         self._nodes: dict[str, _Node] = {}
 
     def read(self, node: str, key: Key, started_at: float, nano_cores: int, now: float) -> float:
         """The seconds a run has used until now; `nano_cores` is its rate from now on, and the one
         it always had where it is new here."""
-        containers = self._node(node, now).containers
+        containers = self._node(node).containers
         used = containers.get(key)
         if used is None or used.started_at != started_at:
             self._end(node, key)
@@ -54,14 +55,14 @@ class Meter:
 
     def ended(self, node: str, running: Iterable[Key], now: float) -> tuple[float, float]:
         """The seconds that the ended containers of a node used, `running` being all the others,
-        and for how many seconds the node has been metered."""
-        known = self._node(node, now)
+        and for how many seconds the node has been there."""
+        known = self._node(node)
         for key in known.containers.keys() - {*running}:
             self._end(node, key)
-        return known.ended, _between(known.since, now)
+        return known.ended, _between(self._since, now)
 
-    def _node(self, name: str, now: float) -> _Node:
-        return self._nodes.setdefault(name, _Node(now))
+    def _node(self, name: str) -> _Node:
+        return self._nodes.setdefault(name, _Node())
 
     def _end(self, node: str, key: Key) -> None:
         known = self._nodes[node]

@@ -70,7 +70,7 @@ async def _run(
         telling = client.rest.named(client.rest.user_agent, qps=_EVENT_QPS, burst=_EVENT_BURST)
         recorder = events.EventRecorder(Client(telling), COMPONENT)
         kubelet = Kubelet(client, runtime, keeper, recorder)
-        gauge = stats.Gauge(kubelet.run_of)
+        gauge = stats.Gauge(kubelet.run_of, round(time.time(), 3))
         kubelet.informer.add_event_handler(
             informer.Handler(
                 on_update=lambda before, after: gauge.note_change(

@@ -65,11 +65,12 @@ class NodeUsage:
 
 
 class Gauge:
-    """What the pods of all nodes of a process use, now and since they started."""
+    """What all nodes of a process and their pods use, now and since they started; nodes did so
+    at `since`."""
 
-    def __init__(self, run_of: RunOf) -> None:
+    def __init__(self, run_of: RunOf, since: float) -> None:
         self._run_of = run_of
-        self._meter = Meter()
+        self._meter = Meter(since)
 
     def usage_of(self, node: str, pods: Sequence[Object], now: float) -> NodeUsage:
         """`pods` are all that the node has."""

@@ -43,7 +43,7 @@ def used(gauge: stats.Gauge, pods: list[Object], now: float) -> tuple[float, flo
 
 def test_goes_on_at_another_rate() -> None:
     """What was used before a change of the annotation stays as it was."""
-    gauge, low, high = stats.Gauge(Runs().of), pod("100m"), pod("2")
+    gauge, low, high = stats.Gauge(Runs().of, 0.0), pod("100m"), pod("2")
     assert used(gauge, [low], 10.0) == (1.0, 1.0)
     gauge.note_change(low, high, 20.0)
     assert used(gauge, [high], 30.0) == (22.0, 22.0)
@@ -53,7 +53,7 @@ def test_goes_on_at_another_rate() -> None:
 
 def test_change_before_anybody_asked() -> None:
     """The rate of before counts until the change."""
-    gauge, low, high = stats.Gauge(Runs().of), pod("1"), pod("3")
+    gauge, low, high = stats.Gauge(Runs().of, 0.0), pod("1"), pod("3")
     gauge.note_change(low, high, 10.0)
     assert used(gauge, [high], 11.0) == (13.0, 13.0)
 
@@ -61,7 +61,7 @@ def test_change_before_anybody_asked() -> None:
 def test_node_never_uses_less() -> None:
     """What a container used stays with its node when it is started again, or its pod is gone."""
     runs = Runs()
-    gauge = stats.Gauge(runs.of)
+    gauge = stats.Gauge(runs.of, 0.0)
     assert used(gauge, [pod("1")], 10.0) == (10.0, 10.0)
     runs.started_at = 12.0
     assert used(gauge, [pod("1")], 15.0) == (3.0, 13.0)
@@ -70,8 +70,7 @@ def test_node_never_uses_less() -> None:
 
 
 def test_node_uses_something_by_itself() -> None:
-    """An empty node uses processor time and memory."""
-    gauge = stats.Gauge(Runs().of)
-    gauge.usage_of("a", [], 0.0)
+    """An empty node uses processor time and memory, from its start on."""
+    gauge = stats.Gauge(Runs().of, 0.0)
     found = gauge.usage_of("a", [], 100.0).whole
     assert (found.core_seconds, found.memory_bytes) == (2.0, 128 << 20)
