@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable
+
 import pytest
-from cluster import wait_until
+from cluster import Kubectl, wait_until
 
 from conformance import steps, workloads
 from conformance.client import STRATEGIC, Client, Object, Resource
@@ -213,3 +216,150 @@ def test_status(sets: _StatefulSets) -> None:
     sets.until_ready("ss", 1)
     workloads.validate_status(sets.all, "ss", SELECTOR)
     sets.until_ready("ss", 1)
+
+
+# --- Pods that are made unready
+
+_HTTPD = "registry.k8s.io/e2e-test-images/httpd:2.4.38-4"
+_OTHER_HTTPD = "registry.k8s.io/e2e-test-images/httpd:2.4.39-4"
+_DOCUMENTS = "/usr/local/apache2/htdocs"
+_PROBE = {
+    "httpGet": {"path": "/index.html", "port": 80},
+    "periodSeconds": 1,
+    "successThreshold": 1,
+    "failureThreshold": 1,
+}
+# For so long a count must not change.
+_STAYS_SECONDS = 10
+
+
+class _Probed:
+    """A StatefulSet of web servers whose page can be taken away, and with it their readiness."""
+
+    def __init__(self, sets: _StatefulSets, kubectl: Kubectl, **spec: object) -> None:
+        self.sets, self.kubectl = sets, kubectl
+        container = {"name": "webserver", "image": _HTTPD, "readinessProbe": _PROBE}
+        template = {
+            "metadata": {"labels": LABELS},
+            "spec": {"containers": [container], "terminationGracePeriodSeconds": 0},
+        }
+        sets.create("ss", template=template, **{"replicas": 1, **spec})
+
+    def names(self) -> list[str]:
+        return sorted(self.sets.pods.names(SELECTOR))
+
+    def break_probes(self, *names: str) -> None:
+        self._run(f"mv -v {_DOCUMENTS}/index.html /tmp/ || true", names or self.names())
+        for name in names or self.names():
+            until(self.sets.pods, name, lambda pod: not workloads.is_ready(pod), "is not ready")
+
+    def restore_probes(self, *names: str) -> None:
+        self._run(f"mv -v /tmp/index.html {_DOCUMENTS}/ || true", names or self.names())
+
+    def _run(self, script: str, names: Iterable[str]) -> None:
+        for name in names:
+            self.kubectl("exec", name, "--", "/bin/sh", "-x", "-c", script)
+
+    def until_ready_replicas(self, number: int) -> None:
+        what = f"has {number} ready"
+        until(self.sets.all, "ss", lambda ss: count(ss, "readyReplicas") == number, what)
+
+    def scale(self, replicas: int) -> None:
+        self.sets.all.patch("ss", {"spec": {"replicas": replicas}})
+
+    def stays(self, replicas: int) -> None:
+        """There are so many pods, and so many there remain."""
+        wait_until(lambda: len(self.names()) == replicas, f"there are {replicas} pods")
+        deadline = time.monotonic() + _STAYS_SECONDS
+        while time.monotonic() < deadline:
+            assert len(self.names()) == replicas
+            time.sleep(1)
+
+
+def test_order_and_halt(sets: _StatefulSets, kubectl: Kubectl) -> None:
+    """[sig-apps] StatefulSet Basic StatefulSet functionality [StatefulSetBasic] Scaling should
+    happen in predictable order and halt if any stateful pod is unhealthy [Slow] [Conformance]"""
+    version = sets.pods.list(SELECTOR)["metadata"]["resourceVersion"]
+    found = _Probed(sets, kubectl)
+    sets.until_ready("ss", 1)
+    found.break_probes()
+    found.until_ready_replicas(0)
+    found.scale(3)
+    found.stays(1)
+    found.restore_probes()
+    sets.until_ready("ss", 3)
+    assert _order(sets, version, "ADDED", 3) == ["ss-0", "ss-1", "ss-2"]
+
+    version = sets.pods.list(SELECTOR)["metadata"]["resourceVersion"]
+    found.break_probes()
+    found.until_ready_replicas(0)
+    found.scale(0)
+    found.stays(3)
+    found.restore_probes()
+    wait_until(lambda: not found.names(), "all pods are gone")
+    assert _order(sets, version, "DELETED", 3) == ["ss-2", "ss-1", "ss-0"]
+
+
+def _order(sets: _StatefulSets, since: str, kind: str, number: int) -> list[str]:
+    """The pods of which there were such events, in the order of these."""
+    names: list[str] = []
+    with sets.pods.watch(since, SELECTOR) as events:
+        for found, pod in events:
+            if found == kind:
+                names.append(pod["metadata"]["name"])
+            if len(names) == number:
+                break
+    return names
+
+
+def test_burst(sets: _StatefulSets, kubectl: Kubectl) -> None:
+    """[sig-apps] StatefulSet Basic StatefulSet functionality [StatefulSetBasic] Burst scaling
+    should run to completion even with unhealthy pods [Slow] [Conformance]"""
+    found = _Probed(sets, kubectl, podManagementPolicy="Parallel")
+    sets.until_ready("ss", 1)
+    found.break_probes()
+    found.until_ready_replicas(0)
+    found.scale(3)
+    wait_until(lambda: len(found.names()) == 3, "all are made")
+    found.until_ready_replicas(2)
+    found.restore_probes()
+    sets.until_ready("ss", 3)
+    found.break_probes()
+    found.until_ready_replicas(0)
+    found.scale(0)
+    wait_until(lambda: not found.names(), "all are gone")
+
+
+def test_updates_and_roll_backs(sets: _StatefulSets, kubectl: Kubectl) -> None:
+    """[sig-apps] StatefulSet Basic StatefulSet functionality [StatefulSetBasic] should perform
+    rolling updates and roll backs of template modifications [Conformance]"""
+    found = _Probed(sets, kubectl, replicas=3)
+    status = sets.until_ready("ss", 3)["status"]
+    first = status["currentRevision"]
+    assert first == status["updateRevision"]
+    second = _roll(found, _HTTPD, first, _OTHER_HTTPD)
+    assert _roll(found, _OTHER_HTTPD, second, _HTTPD) == first, "it is the revision of before"
+
+
+def _roll(found: _Probed, image: str, revision: str, to: str) -> str:
+    """Update the image while the pod in the middle is not ready: the update waits for it. The new
+    revision."""
+    sets = found.sets
+    sets.until_shown(*[(image, revision)] * 3)
+    found.break_probes("ss-1")
+    changed = steps.change(sets.all, "ss", with_image(to))
+    generation = changed["metadata"]["generation"]
+    status = until(
+        sets.all, "ss", lambda ss: count(ss, "observedGeneration") >= generation, "is observed"
+    )["status"]
+    updated: str = status["updateRevision"]
+    assert status["currentRevision"] == revision != updated
+    found.restore_probes("ss-1")
+    sets.until_shown(*[(to, updated)] * 3)
+    until(
+        sets.all,
+        "ss",
+        lambda ss: ss["status"]["currentRevision"] == updated and count(ss, "readyReplicas") == 3,
+        "the update is complete",
+    )
+    return updated

@@ -5,7 +5,7 @@ Two wings on one ground floor, one roof. The wings meet only over HTTP.
 
     roof          cli
     server wing   server > endpoints > registry > admission, auth > storage
-    client wing   controllers, scheduler, node > client
+    client wing   controllers, scheduler, node, metricsserver > serving > client
     ground floor  apis > componenthelpers, componentbase > apimachinery
 
 Imports point down (`>` reads "may import"); import-linter contracts in pyproject.toml hold the

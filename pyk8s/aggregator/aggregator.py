@@ -63,7 +63,8 @@ class Aggregator:
         local: Callable[[], tuple[GroupVersion, ...]],
         options: Options,
     ) -> None:
-        """`local` says which group versions this server serves itself."""
+        """`local` says which group versions this server serves itself. Raises OSError and
+        ssl.SSLError for files that cannot be used."""
         self._dispatcher = dispatcher
         self._published = published
         self._options = options

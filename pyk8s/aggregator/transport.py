@@ -41,12 +41,15 @@ class Transports:
     certificate."""
 
     def __init__(self, cert_file: str = "", key_file: str = "") -> None:
+        """Raises OSError and ssl.SSLError for files that cannot be used."""
         self._cert_file = cert_file
         self._key_file = key_file
+        self._trusting = self._context()
+        _trust_anyone(self._trusting)
 
     def verifying(self, service: APIService) -> Relay:
         """Raises TransportError for a caBundle without certificates, OSError and ssl.SSLError
-        for files that cannot be used."""
+        for files that cannot be used any more."""
         assert service.service is not None
         context = self._context()
         if service.insecure:
@@ -67,9 +70,7 @@ class Transports:
     def trusting(self, service: APIService) -> Relay:
         """For what gives nothing away: believes whoever answers."""
         assert service.service is not None
-        context = self._context()
-        _trust_anyone(context)
-        return Relay(peer=Peer(tls=context, server_name=service.service.server_name))
+        return Relay(peer=Peer(tls=self._trusting, server_name=service.service.server_name))
 
     def _context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

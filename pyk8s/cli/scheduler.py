@@ -114,6 +114,7 @@ def _run(parsed: argparse.Namespace) -> int:
     from pyk8s.client.leaderelection import LeadershipLost
     from pyk8s.scheduler import server
     from pyk8s.scheduler.config.decoding import ConfigError
+    from pyk8s.scheduler.framework.status import PluginError
 
     client_component.log(parsed.v)
     options = _options(parsed)
@@ -122,6 +123,6 @@ def _run(parsed: argparse.Namespace) -> int:
             server.write_configuration(options, parsed.write_config_to)
             return 0
         uvloop.run(server.run(options))
-    except (ConfigError, KubeconfigError, LeadershipLost, OSError) as error:
+    except (ConfigError, KubeconfigError, LeadershipLost, PluginError, OSError) as error:
         return client_component.failed(PROGRAM, error)
     return 0

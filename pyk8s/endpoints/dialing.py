@@ -28,7 +28,8 @@ def dial_fault(error: Exception, location: Location) -> str:
         return f"tls: failed to verify certificate: x509: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
         return f"tls: {(error.reason or 'handshake failure').lower().replace('_', ' ')}"
-    if isinstance(error, socket.gaierror):
+    # A name that cannot even be asked for has parts that are too long.
+    if isinstance(error, socket.gaierror | UnicodeError):
         return f"dial tcp: lookup {location.host}: no such host"
     if isinstance(error, TimeoutError):
         return f"dial tcp {location.authority}: i/o timeout"

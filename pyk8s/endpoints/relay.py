@@ -101,7 +101,7 @@ class Relay:
                         location.host, location.port, ssl=tls, server_hostname=name
                     )
                 )
-        except (OSError, ssl.SSLError) as error:
+        except (OSError, ssl.SSLError, UnicodeError) as error:
             raise DialError(dial_fault(error, location)) from error
 
     @contextlib.asynccontextmanager

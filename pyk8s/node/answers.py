@@ -166,10 +166,28 @@ def _http(asked: _Asked, action: Mapping[str, Any], port: int) -> Outcome:
         scheme = (action.get("scheme") or "HTTP").lower()
         url = f"{scheme}://{_address(asked, port, host)}{path if path[:1] == '/' else '/' + path}"
         return Outcome(False, f'Get "{url}": {_refused(asked, port, host)}')
-    code, until = listener.http(path, asked.age)
+    if listener.root:
+        code, until = _served(asked, listener.root, path)
+    else:
+        code, until = listener.http(path, asked.age)
     if 200 <= code < 400:
         return Outcome(until=until)
     return Outcome(False, f"HTTP probe failed with statuscode: {code}", until=until)
+
+
+def _served(asked: _Asked, root: str, path: str) -> tuple[int, float | None]:
+    """A file below the root; there is nothing beside those that are known, unless something is
+    mounted there."""
+    mounts = [mount["mountPath"] for mount in asked.spec.get("volumeMounts") or ()]
+    if any(mount.startswith(root) or root.startswith(mount) for mount in mounts):
+        return 200, None
+    found, files = path.partition("?")[0], asked.container.files
+    wanted = f"{found}index.html" if found.endswith("/") else found
+    try:
+        content = files.read(asked.age, root + wanted)
+    except shell.NotUnderstood:
+        content = None
+    return (404 if content is None else 200), files.next_change(asked.age)
 
 
 def _tcp(asked: _Asked, action: Mapping[str, Any], port: int) -> Outcome:

@@ -61,7 +61,9 @@ class ContainerKeeper:
             self._teller.once(pod, known, "", ("FailedMount", fault))
             return self._next_look(known, "")
         self.probe(pod, known)
-        if await self._advance_init(pod, known, wakes):
+        if podstatus.is_done(pod, known.current):
+            await self._end_sidecars(pod, known, wakes)
+        elif await self._advance_init(pod, known, wakes):
             policy = pod["spec"].get("restartPolicy") or "Always"
             for spec in pod["spec"]["containers"]:
                 if not await self._keep(pod, known, spec, policy, wakes):
@@ -90,6 +92,14 @@ class ContainerKeeper:
             if podstatus.is_sidecar(spec) and spec["name"] in known.stops:
                 after = max(known.stops[spec["name"]], after)
                 known.stops[spec["name"]] = after
+
+    async def _end_sidecars(self, pod: Object, known: KnownPod, wakes: list[float]) -> None:
+        """Nobody is left whom they could serve."""
+        if known.stops is None and _running(known):
+            grace = float(pod["spec"].get("terminationGracePeriodSeconds") or 0)
+            self.begin_stop(pod, known, grace)
+        if (at := await self.advance_stop(known)) is not None:
+            wakes.append(at)
 
     async def advance_stop(self, known: KnownPod) -> float | None:
         """Stop those whose moment has come; that of the next one, None once all have ended."""

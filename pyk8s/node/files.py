@@ -19,6 +19,10 @@ _FLAGS = {"rm": "rRf", "mkdir": "p", "mv": "fv", "ls": "l", "touch": "", "cat": 
 # As many changes are remembered of one run; the oldest go first.
 _CHANGES_MAX = 1000
 NULL = "/dev/null"
+# How bytes stand in text here: what is no UTF-8 comes out as it went in.
+ENCODING = ("utf-8", "surrogateescape")
+# What stands in place of the content of a directory.
+_DIRECTORY = "\0directory"
 
 
 class Change(NamedTuple):
@@ -81,6 +85,21 @@ class Files:
         before = _read_or(self, at, path, "") if appends else ""
         self.write(at, path, (before or "") + text)
 
+    def make_directory(self, at: float, path: str) -> None:
+        self.write(at, path, _DIRECTORY)
+
+    def is_directory(self, at: float, path: str) -> bool:
+        """Raises NotUnderstood where that is not known."""
+        if _normal(path) in _EMPTY_DIRECTORIES or self.within(at, path):
+            return True
+        return self.read(at, path) == _DIRECTORY
+
+    def within(self, at: float, directory: str) -> list[str]:
+        """The files in it and below that are known."""
+        paths = {change.path for change in self._changes if change.at <= at}
+        inside = sorted(path for path in paths if _is_in(path, _normal(directory)))
+        return [path for path in inside if self.read(at, path) not in (None, _DIRECTORY)]
+
     def next_change(self, at: float) -> float | None:
         """When something will be another than at this moment, by what is known by now."""
         return next((change.at for change in self._changes if change.at > at), None)
@@ -126,9 +145,11 @@ def command(name: str, arguments: Sequence[str], files: Files, at: float) -> Don
     if name == "rm":
         return _rm(paths, files, at, is_forced="f" in flags)
     if name == "mv":
-        return _mv(paths, files, at)
+        return _mv(paths, files, at, is_verbose="v" in flags)
     for path in paths:
-        if name == "mkdir" or _read_or(files, at, path, None) is None:
+        if name == "mkdir":
+            files.make_directory(at, path)
+        elif _read_or(files, at, path, None) is None:
             files.write(at, path, "")
     return Done()
 
@@ -148,15 +169,27 @@ def _cat(paths: Sequence[str], files: Files, at: float) -> Done:
     output, error = "", ""
     for path in paths:
         content = files.read(at, path)
-        output += content or ""
-        error += _missing("cat", path) if content is None else ""
+        if content is None:
+            error += _missing("cat", path)
+        elif content == _DIRECTORY:
+            error += f"cat: {path}: Is a directory\n"
+        else:
+            output += content
     return Done(1 if error else 0, output, error)
 
 
 def _ls(paths: Sequence[str], files: Files, at: float) -> Done:
-    there = [path for path in paths if files.read(at, path) is not None]
-    error = "".join(_missing("ls", path) for path in paths if path not in there)
-    return Done(1 if error else 0, "".join(f"{path}\n" for path in there), error)
+    output, error = "", ""
+    for path in paths:
+        content = files.read(at, path)
+        if content is None:
+            error += _missing("ls", path)
+        elif content == _DIRECTORY:
+            # What an image has there beside is not known.
+            raise NotUnderstood(path)
+        else:
+            output += f"{path}\n"
+    return Done(1 if error else 0, output, error)
 
 
 def _rm(paths: Sequence[str], files: Files, at: float, *, is_forced: bool) -> Done:
@@ -168,7 +201,7 @@ def _rm(paths: Sequence[str], files: Files, at: float, *, is_forced: bool) -> Do
     return Done(1 if error else 0, error=error)
 
 
-def _mv(paths: Sequence[str], files: Files, at: float) -> Done | None:
+def _mv(paths: Sequence[str], files: Files, at: float, *, is_verbose: bool) -> Done | None:
     if len(paths) != 2:
         return None
     source, target = paths
@@ -179,7 +212,7 @@ def _mv(paths: Sequence[str], files: Files, at: float) -> Done | None:
         target += posixpath.basename(source)
     files.write(at, source, None)
     files.write(at, target, content)
-    return Done()
+    return Done(output=f"renamed '{source}' -> '{target}'\n" if is_verbose else "")
 
 
 def _test(name: str, arguments: Sequence[str], files: Files, at: float) -> Done | None:
@@ -193,6 +226,10 @@ def _test(name: str, arguments: Sequence[str], files: Files, at: float) -> Done 
         del words[0]
     if len(words) != 2 or words[0] not in _TESTS:
         return None
-    content = files.read(at, words[1])
-    holds = bool(content) if words[0] == "-s" else content is not None
+    if words[0] == "-d":
+        holds = files.is_directory(at, words[1])
+    else:
+        content = files.read(at, words[1])
+        holds = bool(content) if words[0] == "-s" else content is not None
+        holds = holds and not (words[0] == "-f" and content == _DIRECTORY)
     return Done(0 if holds != is_negated else 1)

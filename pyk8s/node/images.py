@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What listens in simulated containers whose image is known: no I/O.
 
-Known is upstream's `test/images/agnhost`, the image that documentation and tests probe. Of any
-other it is taken for granted that it listens on whatever port it is asked, and answers well.
+Known are upstream's `test/images/agnhost`, the image that documentation and tests probe, and the
+official `httpd` with the one page it comes with. Of any other it is taken for granted that it
+listens on whatever port it is asked, and answers well.
 """
 
 from __future__ import annotations
@@ -22,15 +23,28 @@ def _always(path: str, age: float) -> tuple[int, float | None]:
 
 
 class Listener(NamedTuple):
-    """`protocol` is empty where any is answered; gRPC's health is lost after `fails_after`."""
+    """`protocol` is empty where any is answered; gRPC's health is lost after `fails_after`. One
+    with a `root` serves the files below it, and `http` says nothing."""
 
     protocol: str = ""
     http: _Http = _always
     fails_after: float | None = None
+    root: str = ""
 
 
 ANY = Listener()
 _LIVENESS_SECONDS = 10.0
+
+
+_HTTPD_ROOT = "/usr/local/apache2/htdocs"
+_HTTPD = ("httpd", "docker.io/library/httpd", "registry.k8s.io/e2e-test-images/httpd")
+
+
+def files(image: str, command: Sequence[str]) -> Mapping[str, str]:
+    """What is known of the files that the container begins with."""
+    if command or _repository(image) not in _HTTPD:
+        return {}
+    return {f"{_HTTPD_ROOT}/index.html": "<html><body><h1>It works!</h1></body></html>\n"}
 
 
 def listener(image: str, command: Sequence[str], port: int) -> Listener | None:
@@ -38,14 +52,22 @@ def listener(image: str, command: Sequence[str], port: int) -> Listener | None:
     words = list(command)
     if words and words[0].rsplit("/", 1)[-1] == "agnhost":
         words.pop(0)
+    elif not words and _repository(image) in _HTTPD:
+        return Listener(HTTP, root=_HTTPD_ROOT) if port == 80 else None
     elif _base_name(image) != "agnhost":
         return ANY
     serve = _AGNHOST.get(words[0] if words else "pause")
     return ANY if serve is None else serve(_flags(words[1:])).get(port)
 
 
+def _repository(image: str) -> str:
+    """Without tag and digest."""
+    directory, slash, name = image.rpartition("/")
+    return directory + slash + name.partition("@")[0].partition(":")[0]
+
+
 def _base_name(image: str) -> str:
-    return image.rsplit("/", 1)[-1].partition("@")[0].partition(":")[0]
+    return _repository(image).rsplit("/", 1)[-1]
 
 
 def _flags(words: Sequence[str]) -> dict[str, str]:

@@ -10,11 +10,10 @@ Mirrors what `pkg/kubelet` does in pod_workers and status_manager.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from pyk8s.apimachinery import errors, meta
@@ -24,7 +23,8 @@ from pyk8s.client.client import STRATEGIC_MERGE_PATCH, Client, DeleteOptions, Pa
 from pyk8s.client.store import Key
 from pyk8s.client.workqueue import WorkQueue
 from pyk8s.componenthelpers import volumes
-from pyk8s.node import admission, adoption, containers, podstatus
+from pyk8s.node import admission, adoption, containers, podstatus, resize
+from pyk8s.node.addresses import Addresses
 from pyk8s.node.admission import Claims, Rejection
 from pyk8s.node.containers import ContainerKeeper
 from pyk8s.node.dependencies import Dependencies
@@ -67,31 +67,6 @@ class Nodes(Protocol):
         ...
 
 
-class _Addresses:
-    """Pod IPs out of one range, each given to one pod at a time."""
-
-    def __init__(self, network: str) -> None:
-        self._fresh: Iterator[Any] = ipaddress.ip_network(network).hosts()
-        self._free: list[str] = []
-        self._taken: set[str] = set()
-
-    def take(self) -> str:
-        while True:
-            address = self._free.pop(0) if self._free else str(next(self._fresh))
-            if address not in self._taken:
-                self._taken.add(address)
-                return address
-
-    def reserve(self, address: str) -> None:
-        """Somebody has it already."""
-        self._taken.add(address)
-
-    def give_back(self, address: str) -> None:
-        if address in self._taken:
-            self._taken.remove(address)
-            self._free.append(address)
-
-
 class Kubelet:
     """The pods of all nodes that `nodes` contains. `now` is the clock, seconds since the epoch."""
 
@@ -110,7 +85,7 @@ class Kubelet:
         self._now = now
         self._containers = ContainerKeeper(runtime, Dependencies(client), self._tell, now)
         self._volumes = VolumeManager(client)
-        self._addresses = _Addresses(_POD_RANGE)
+        self._addresses = Addresses(_POD_RANGE)
         self._pods: dict[str, KnownPod] = {}
         # What the pods of a node take of it, by node and uid.
         self._claims: defaultdict[str, dict[str, Claims]] = defaultdict(dict)
@@ -379,17 +354,25 @@ class Kubelet:
         known.generation = meta.generation(pod)
         wanted = admission.claims_of(pod)
         claims = self._claims[known.node]
-        known.resize = None
+        before, known.resize = known.resize, None
+        asked = any(
+            known.allocated.get(name, {}) != each
+            for name, each in admission.resources_of(pod).items()
+        )
         if dict(wanted.requests) != dict(known.claims.requests):
             others = [other for each, other in claims.items() if each != uid]
             node = self._nodes.node(known.node)
             known.resize = admission.refuse_resize(wanted, node, others)
         if known.resize is not None:
             self._deferred[known.node].add(uid)
+            if known.resize != before:
+                self._tell(pod, *resize.refused(pod, known.resize))
             return
         known.restart.update(admission.restarted_by_resize(pod, known.allocated))
         known.claims = claims[uid] = wanted
         known.allocated = admission.resources_of(pod)
+        for told in resize.done(pod) if asked else ():
+            self._tell(pod, *told)
 
     async def _reject(self, pod: Object, rejection: Rejection) -> None:
         self._tell(pod, events.WARNING, rejection.reason, rejection.message)

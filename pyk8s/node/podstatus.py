@@ -76,6 +76,18 @@ def rejected(pod: Object, reason: str, message: str, now: float) -> dict[str, An
     }
 
 
+def is_done(pod: Object, current: Mapping[str, Container]) -> bool:
+    """Its main containers have ended, and none of them is to be started again."""
+    policy = pod["spec"].get("restartPolicy") or "Always"
+    if policy == "Always":
+        return False
+    runs = [current.get(container["name"]) for container in pod["spec"]["containers"]]
+    return all(
+        run is not None and not run.is_running and (policy == "Never" or not run.exit_code)
+        for run in runs
+    )
+
+
 def phase_of(pod: Object, seen: Seen) -> str:
     """`getPhase` of kubelet_pods.go."""
     if seen.failure is not None:
@@ -94,11 +106,16 @@ def phase_of(pod: Object, seen: Seen) -> str:
     if any(run is None for run in runs):
         return "Pending"
     ended = [run for run in runs if run is not None and not run.is_running]
-    if len(ended) < len(runs) or policy == "Always":
+    if len(ended) < len(runs) or policy == "Always" or _has_running_sidecar(spec, seen):
         return "Running"
     if not any(run.exit_code for run in ended):
         return "Succeeded"
     return "Failed" if policy == "Never" else "Running"
+
+
+def _has_running_sidecar(spec: Mapping[str, Any], seen: Seen) -> bool:
+    runs = [seen.current.get(c["name"]) for c in spec.get("initContainers") or () if is_sidecar(c)]
+    return any(run is not None and run.is_running for run in runs)
 
 
 def status_of(pod: Object, seen: Seen) -> dict[str, Any]:

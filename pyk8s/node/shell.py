@@ -112,6 +112,9 @@ def script_of(words: Sequence[str]) -> str | None:
     name, arguments = base_name(words[0]), list(words[1:])
     if name == "busybox" and arguments:
         name, arguments = arguments[0], arguments[1:]
+    # Traces go to where errors go, which nobody reads here.
+    if name in SHELLS and len(arguments) >= 3 and arguments[0] == "-x":
+        del arguments[0]
     if name in SHELLS and len(arguments) >= 2 and arguments[0] in _SCRIPT_FLAGS:
         return arguments[1]
     return None

@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import pyk8s
 from pyk8s.apimachinery.gvk import Object
-from pyk8s.node import answers, program
-from pyk8s.node.files import Files
+from pyk8s.node import answers, images, program
+from pyk8s.node.files import Change, Files
 from pyk8s.node.program import Program
 from pyk8s.node.runtime import Ask, Container, Hook, Outcome, Sandbox
 
@@ -44,7 +44,7 @@ class SimulatedRuntime:
             ends_at=None if found.seconds is None else began + found.seconds,
             exit_code=found.exit_code,
             printed=found.printed,
-            files=_files(found),
+            files=_files(found, spec),
         )
         self._stop_codes[container.id] = found.stop_code
         return container
@@ -52,7 +52,7 @@ class SimulatedRuntime:
     async def adopt_container(self, pod: Object, spec: Object, container: Container) -> None:
         found = program.of(pod, spec)
         container.printed = found.printed
-        container.files = _files(found)
+        container.files = _files(found, spec)
         if not container.is_running:
             return
         if found.seconds is not None:
@@ -85,5 +85,8 @@ class SimulatedRuntime:
             container.finished_at = self._now()
 
 
-def _files(found: Program) -> Files:
-    return Files(found.changes, knows_all=not found.is_server)
+def _files(found: Program, spec: Object) -> Files:
+    command = [*(spec.get("command") or ()), *(spec.get("args") or ())]
+    there = images.files(spec.get("image") or "", command)
+    changes = (*(Change(0.0, path, content) for path, content in there.items()), *found.changes)
+    return Files(changes, knows_all=bool(there) or not found.is_server)

@@ -12,15 +12,16 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import tarfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pyk8s.apimachinery import codec, times
 from pyk8s.apimachinery.gvk import Object
-from pyk8s.node import environment, shell
+from pyk8s.node import archives, environment, shell
 from pyk8s.node.environment import Sources
-from pyk8s.node.files import Files
+from pyk8s.node.files import ENCODING, Files
 from pyk8s.node.shell import Done
 
 # Of the first there was, errors are plain text and there is none on success.
@@ -32,6 +33,8 @@ NOT_FOUND_CODE = 127
 _PROMPT = "# "
 _END_OF_FILE, _INTERRUPT, _RETURNS, _ERASES = "\x04", "\x03", "\r\n", "\x08\x7f"
 _INPUT_BYTES_MAX = 1024 * 1024
+_ARCHIVE_BYTES_MAX = 16 * 1024 * 1024
+_TAR_FAILED_CODE = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +51,7 @@ class Terminal:
         if self.tty:
             text, is_error = text.replace("\n", "\r\n"), False
         if text:
-            await self.send(STDERR if is_error else STDOUT, text.encode())
+            await self.send(STDERR if is_error else STDOUT, text.encode(*ENCODING))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +110,42 @@ async def execute(words: Sequence[str], place: Place, terminal: Terminal) -> int
         async for data in terminal.received:
             await terminal.send(STDOUT, data)
         return 0
+    if name == "tar":
+        return await _tar(words[1:], place, terminal)
 
     def command(variables: Mapping[str, str]) -> shell.Ran:
         return shell.run(words, place.command, variables, place.files.since(place.age()))
 
     return await _run(command, place, terminal)
+
+
+async def _tar(arguments: Sequence[str], place: Place, terminal: Terminal) -> int:
+    try:
+        wanted = archives.parse(arguments)
+        if isinstance(wanted, archives.Creation):
+            try:
+                archive = archives.create(wanted, place.files, place.age())
+            except shell.NotUnderstood:
+                raise shell.NotUnderstood(" ".join(("tar", *arguments))) from None
+            await terminal.send(STDOUT, archive)
+            return 0
+        received = bytearray()
+        async for data in terminal.received:
+            received += data
+            if len(received) > _ARCHIVE_BYTES_MAX:
+                raise shell.NotUnderstood(f"an archive of more than {_ARCHIVE_BYTES_MAX} bytes")
+        archives.extract(wanted, bytes(received), place.files, place.age())
+    except shell.NotUnderstood as error:
+        await terminal.write(f"simulated container: {error} is not simulated\n", is_error=True)
+        return NOT_FOUND_CODE
+    except FileNotFoundError as error:
+        text = f"tar: {error}: Cannot stat: No such file or directory\n"
+        await terminal.write(text, is_error=True)
+        return _TAR_FAILED_CODE
+    except tarfile.TarError:
+        await terminal.write("tar: This does not look like a tar archive\n", is_error=True)
+        return _TAR_FAILED_CODE
+    return 0
 
 
 def is_interactive(place: Place) -> bool:

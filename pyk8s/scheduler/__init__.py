@@ -8,8 +8,9 @@
     no node fits -> DefaultPreemption: dry runs over the table -> victims deleted, node promised
                                                                   (Nominator)
 
-`profiles` says which plugins there are, `binding` runs Reserve to PostBind. PodIndex counts pods by
-kind beside the table, for constraints between pods. Knows the API server over HTTP alone. The
-framework that plugins are written against is a package
-of its own; the plugins know nothing of queue and loop.
+`config` reads what an operator wrote, `registry` knows the plugins of the tree and of installed
+packages, `profiles` makes of both who is run where; `extender` asks services of others. `binding`
+runs Reserve to PostBind. PodIndex counts pods by kind beside the table, for constraints between
+pods. Knows the API server over HTTP alone. The framework that plugins are written against is a
+package of its own; the plugins know nothing of queue and loop.
 """

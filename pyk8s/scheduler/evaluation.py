@@ -45,10 +45,10 @@ class Evaluation:
         # Rows that would be feasible but for pods they are promised to, or for what extenders say;
         # and why they are not.
         self.taken: Mapping[int, Status] = {}
-        # What is to be added to the scores of rows.
-        self.extra: Mapping[int, int] = {}
         # What came out for rows that are promised to others, as long as they do not change.
         self.beside_promises: dict[int, Status | None] = {}
+        # What is to be added to the scores of rows.
+        self.extra: Mapping[int, int] = {}
         self._pod = pod
         self._nodes = nodes
         weights = profile.weights

@@ -292,24 +292,15 @@ class Scheduler:
         if evaluation.rejected is not None:
             return -1
         promised = self.nodes.rows.get(self._nominator.node_of(info.uid), -1)
-        taken = self._taken(evaluation, info, promised)
+        taken: dict[int, Status] = {}
         evaluation.extra = {}
         if opinion is not None:
             self._heed(opinion, evaluation, taken)
+        taken |= self._taken(evaluation, info, promised)
         evaluation.taken = taken
         if promised >= 0 and evaluation.is_feasible(promised) and promised not in taken:
             return promised
         return evaluation.best()
-
-    def _heed(self, opinion: Opinion, evaluation: Evaluation, taken: dict[int, Status]) -> None:
-        """Nodes that became feasible meanwhile have not passed the extenders either."""
-        for row in evaluation.feasible_rows():
-            name = self.nodes.names[row]
-            if name not in opinion.passed:
-                taken[row] = opinion.failed.get(name, _UNSAID)
-        rows = self.nodes.rows
-        scores = opinion.scores.items()
-        evaluation.extra = {rows[name]: score for name, score in scores if name in rows}
 
     def _taken(self, evaluation: Evaluation, info: PodInfo, promised: int) -> dict[int, Status]:
         """Rows that would do but for the pods they are promised to. Each look changes the table
@@ -327,6 +318,16 @@ class Scheduler:
             if status is not None:
                 taken[row] = status
         return taken
+
+    def _heed(self, opinion: Opinion, evaluation: Evaluation, taken: dict[int, Status]) -> None:
+        """Nodes that became feasible meanwhile have not passed the extenders either."""
+        for row in evaluation.feasible_rows():
+            name = self.nodes.names[row]
+            if name not in opinion.passed:
+                taken[row] = opinion.failed.get(name, _UNSAID)
+        rows = self.nodes.rows
+        scores = opinion.scores.items()
+        evaluation.extra = {rows[name]: score for name, score in scores if name in rows}
 
     def _no_node(
         self, queued: queue.QueuedPod, evaluation: Evaluation, group: asyncio.TaskGroup

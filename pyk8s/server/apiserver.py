@@ -266,6 +266,8 @@ class APIServer:
 
     def _make_aggregator(self, stores: builder.Stores, dispatcher: Dispatcher) -> Aggregator:
         options = self._options
+        # Said here, where it is an operator's error and not a condition of every APIService.
+        serving.client_context("", options.proxy_client_cert_file, options.proxy_client_key_file)
         return Aggregator(
             stores,
             dispatcher,

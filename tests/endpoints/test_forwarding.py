@@ -10,6 +10,8 @@ from pyk8s.auth.requestheader import Names
 from pyk8s.auth.user import UserInfo
 from pyk8s.endpoints import forwarding
 from pyk8s.endpoints.dialing import DialError
+from pyk8s.endpoints.relay import Relay
+from pyk8s.registry.locations import Location
 
 
 @pytest.mark.parametrize(
@@ -58,3 +60,13 @@ def test_what_a_client_may_not_say(name: bytes, dropped: bool) -> None:
     """Headers by which the other server learns who asks, by whatever names it reads them."""
     names = Names(username=("X-Our-User",), extra_prefix=("X-Our-Extra-",))
     assert transport.says_who(names)(name) is dropped
+
+
+@pytest.mark.parametrize(
+    "host", [pytest.param("a" * 70 + ".example.com", id="long"), pytest.param("a..b", id="empty")]
+)
+async def test_name_that_nobody_can_have(host: str) -> None:
+    """A host whose name no DNS could hold is not found, as any other that is not there."""
+    location = Location(scheme="https", host=host, port=443)
+    with pytest.raises(DialError, match="no such host"):
+        await Relay().fetch(location, [], 1000)

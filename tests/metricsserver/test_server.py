@@ -13,6 +13,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import pytest_asyncio
 from cluster import ControlPlane, eventually
 
 from pyk8s.client import informer, kubeconfig, resources, rest
@@ -79,10 +80,12 @@ async def _connected(plane: ControlPlane) -> AsyncIterator[tuple[Client, rest.RE
     await towards.close()
 
 
-@pytest.fixture
-async def ask(cluster: ControlPlane, tmp_path: Path) -> AsyncIterator[Asking]:
-    """A server that believes authorities of the test's own."""
-    files = certificates.ensure(tmp_path / "pki", ["localhost"])
+@pytest_asyncio.fixture(scope="module")
+async def ask(
+    cluster: ControlPlane, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Asking]:
+    """A server that believes authorities of the tests' own."""
+    files = certificates.ensure(tmp_path_factory.mktemp("pki"), ["localhost"])
     given = Config(
         client_ca=files.ca_cert.read_text(),
         proxy_ca=files.front_proxy_ca_cert.read_text(),

@@ -39,6 +39,8 @@ def test_over_time() -> None:
                      id="both"),
         pytest.param("[ -f /tmp/no ] || echo none >/tmp/f", "none\n", id="test"),
         pytest.param("test ! -e /tmp/no && echo none >/tmp/f", "none\n", id="test not"),
+        pytest.param("mkdir -p /tmp/d && [ -d /tmp/d ] && [ ! -f /tmp/d ] && echo d >/tmp/f",
+                     "d\n", id="directory"),
         pytest.param("echo a >/dev/null; echo 2>/tmp/f", "", id="nowhere"),
     ],
 )  # fmt: skip

@@ -193,3 +193,27 @@ async def test_pre_stop_fails(world: World) -> None:
     await world.until_gone(resources.PODS, "p")
     told = await until_told(world, "p", "FailedPreStopHook")
     assert messages(told, "FailedPreStopHook") == {"PreStopHook failed"}
+
+
+async def test_sidecars_end_with_a_job(world: World) -> None:
+    """A pod that is done ends its sidecars, and is done once they have ended."""
+    sidecar = {
+        "name": "s", "image": "proxy", "restartPolicy": "Always", "command": ["/proxy"],
+        "lifecycle": {"preStop": {"sleep": {"seconds": 2}}},
+    }  # fmt: skip
+    own = pod("p", "sh", "-c", "sleep 1; exit 0", policy="Never", initContainers=[sidecar])
+    await world.create(resources.PODS, own)
+    found = await until_holds(
+        world, "p", lambda p: "terminated" in state_of(p, "containerStatuses"), "has done its work"
+    )
+    assert found["status"]["phase"] == "Running"
+    assert "running" in state_of(found, "initContainerStatuses")
+    found = await until(world, "p", "Succeeded")
+    assert "terminated" in state_of(found, "initContainerStatuses")
+    told = await until_told(world, "p", "Killing")
+    assert messages(told, "Killing") == {"Stopping container s"}
+
+
+def state_of(found: Object, kind: str) -> Object:
+    (status,) = found["status"].get(kind) or [{}]
+    return dict(status.get("state") or {})

@@ -285,6 +285,12 @@ async def test_resize(world: World, policy: str) -> None:
     await resize("30m")
     found = await until_holds(world, "web", lambda p: _in_force(p) == "30m", "is larger")
     assert "PodResizePending" not in conditions(found)
+    told = {e["reason"]: e["message"] for e in await until_told(
+        world, "web", "ResizeCompleted", "ResizeInfeasible"
+    )}  # fmt: skip
+    assert told["ResizeInfeasible"].startswith('Pod resize Infeasible: {"containers":[{"name":"c"')
+    assert '"error":"Node didn' in told["ResizeInfeasible"]
+    assert told["ResizeStarted"].startswith('Pod resize started: {"containers":[{"name":"c"')
 
 
 async def test_pre_stop(world: World) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from pyk8s.node import answers, program
-from pyk8s.node.files import Files
+from pyk8s.node import answers, images, program
+from pyk8s.node.files import Change, Files
 from pyk8s.node.probes import Probes
 from pyk8s.node.runtime import Ask, Container, Outcome
 
@@ -153,7 +153,9 @@ def test_taken_over() -> None:
 
 def _container(spec: Object) -> Container:
     found = program.of({"spec": {}}, spec)
-    files = Files(found.changes, knows_all=not found.is_server)
+    there = images.files(spec["image"], spec.get("command") or ())
+    changes = (*(Change(0.0, path, content) for path, content in there.items()), *found.changes)
+    files = Files(changes, knows_all=not found.is_server)
     return Container(
         id="", name="c", image="", image_id="", attempt=0, started_at=1000.0, files=files
     )
@@ -171,6 +173,7 @@ def _ask(spec: Object, probe: Object, age: float = 0.0, kind: str = "liveness") 
 AGNHOST = "registry.k8s.io/e2e-test-images/agnhost:2.53"
 HEALTH = "echo ok >/tmp/health; sleep 10; rm -rf /tmp/health; sleep 600"
 HTTP = {"httpGet": {"path": "/healthz", "port": 8080}}
+INDEX = {"httpGet": {"path": "/index.html", "port": 80}}
 GRPC = {"grpc": {"port": 5000}}
 
 
@@ -209,6 +212,15 @@ GRPC = {"grpc": {"port": 5000}}
         pytest.param(
             {"image": AGNHOST, "args": ["liveness"]}, HTTP, 15,
             Outcome(False, "HTTP probe failed with statuscode: 500"), id="agnhost later",
+        ),
+        pytest.param({"image": "httpd:2.4"}, INDEX, 5, Outcome(), id="httpd"),
+        pytest.param(
+            {"image": "httpd:2.4"}, {"httpGet": {"path": "/healthz", "port": 80}}, 5,
+            Outcome(False, "HTTP probe failed with statuscode: 404"), id="a page it does not have",
+        ),
+        pytest.param(
+            {"image": "httpd", "volumeMounts": [{"mountPath": "/usr/local/apache2/htdocs"}]},
+            {"httpGet": {"path": "/healthz", "port": 80}}, 5, Outcome(), id="what is mounted",
         ),
         pytest.param(
             {"image": AGNHOST, "args": ["grpc-health-checking"]}, GRPC, 5, Outcome(), id="grpc",

@@ -115,6 +115,62 @@ class Gang:
             each.allow("Gang")
         return SUCCESS, 0.0
 """
+BROKEN = """
+class Broken:
+    def __init__(self, args, handle):
+        {in_init}
+
+    def filter(self, pod, node):
+        return None
+
+    def events_to_register(self):
+        raise ValueError("no idea")
+"""
+ABOUT_BROKEN = """
+[project]
+name = "broken"
+version = "1.0"
+[project.entry-points."pyk8s.scheduler.plugins"]
+Broken = "broken:Broken"
+"""
+
+
+@pytest.mark.parametrize(
+    ("in_init", "said"),
+    [
+        pytest.param(
+            "raise KeyError('size')",
+            "initializing profiles: creating profile for scheduler name default-scheduler: "
+            "initializing plugin \"Broken\": 'size'",
+            id="made",
+        ),
+        pytest.param(
+            "pass", 'running EnqueueExtensions plugin "Broken": no idea', id="asked for its events"
+        ),
+        pytest.param(
+            "import nothing_of_that_name",
+            "initializing profiles: creating profile for scheduler name default-scheduler: "
+            "initializing plugin \"Broken\": No module named 'nothing_of_that_name'",
+            id="not complete",
+        ),
+    ],
+)
+def test_plugin_that_cannot_start(
+    plane: ControlPlane, tmp_path: Path, in_init: str, said: str
+) -> None:
+    """A scheduler whose plugin cannot be made ends, and says in one line which and why."""
+    install(tmp_path, ABOUT_BROKEN, "broken", BROKEN.format(in_init=in_init))
+    plugins = {"multiPoint": {"enabled": [{"name": "Broken"}]}}
+    file = tmp_path / "scheduler.yaml"
+    file.write_text(alone(profiles=[{"plugins": plugins}]))
+    path = os.pathsep.join((str(tmp_path), *sys.path))
+    environment = {**os.environ, "KUBECONFIG": str(plane.kubeconfig), "PYTHONPATH": path}
+    command = [sys.executable, "-m", "pyk8s", "scheduler", f"--config={file}"]
+    ended = subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True, timeout=30)
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1] == f"pyk8s scheduler: {said}"
+
+
 ABOUT_GANG = """
 [project]
 name = "gang"

@@ -32,6 +32,8 @@ from pyk8s.scheduler.framework.status import (
 from pyk8s.scheduler.framework.waiting import WaitingPods
 from pyk8s.scheduler.handle import Handle, handle_of
 from pyk8s.scheduler.metrics import SchedulerMetrics
+from pyk8s.scheduler.nominator import Nominator
+from pyk8s.scheduler.preempting import Preemptor
 from pyk8s.scheduler.profiles import make_profile, make_profiles
 
 Object = dict[str, Any]
@@ -279,6 +281,26 @@ async def test_permit_rejects(
     status = await task
     assert (status.code, status.plugin, status.message) == (Code.UNSCHEDULABLE, plugin, message)
     assert waiting.get("p") is None
+
+
+@pytest.mark.looptime
+async def test_preempted_while_it_waits(install: Install) -> None:
+    """A victim that Permit holds is on no node yet: it is sent back, and goes on living."""
+    waiting, task = await held(install)
+    told: list[str] = []
+
+    class Recorder:
+        def event(self, regarding: Object, telling: Any) -> None:
+            told.append(f"{regarding['metadata']['name']} {telling.reason}")
+
+    # Without a client, any request to end the pod fails the test.
+    nobody: Any = None
+    recorder: Any = Recorder()
+    preemptor = Preemptor(nobody, recorder, Nominator(NodeTable()), waiting)
+    await preemptor.make_room(pod("important"), "a", [pod("p")])
+    status = await task
+    assert (status.plugin, status.message) == ("DefaultPreemption", "preempted")
+    assert told == ["p Preempted"]
 
 
 class Gate:

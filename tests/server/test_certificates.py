@@ -16,6 +16,15 @@ from pyk8s.server import certificates
 
 NAMES = ["localhost", "127.0.0.1"]
 
+LEAVES = (
+    "apiserver",
+    "apiserver-kubelet-client",
+    "admin",
+    "front-proxy-client",
+    "kubelet",
+    "metrics-server",
+)
+
 
 def load(path: Path) -> x509.Certificate:
     return x509.load_pem_x509_certificate(path.read_bytes())
@@ -29,8 +38,7 @@ def test_everything_is_made(tmp_path: Path) -> None:
     """kubeadm's file names, keys for the owner alone, nothing else left lying about."""
     certificates.ensure(tmp_path / "pki", NAMES)
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "pki").iterdir()}
-    own = ("ca", "apiserver", "apiserver-kubelet-client", "admin")
-    pairs = (*own, "front-proxy-ca", "front-proxy-client")
+    pairs = ("ca", "front-proxy-ca", *LEAVES)
     keys = dict.fromkeys([*(f"{name}.key" for name in pairs), "sa.key"], 0o600)
     public = dict.fromkeys([*(f"{name}.crt" for name in pairs), "sa.pub"], 0o644)
     assert modes == keys | public
@@ -113,11 +121,7 @@ def test_expiring_certificates_are_renewed(tmp_path: Path, monkeypatch: pytest.M
     certificates.ensure(tmp_path, NAMES)
     after = contents(tmp_path)
     changed = {name for name in after if after[name] != before[name]}
-    assert changed == {
-        f"{name}.{part}"
-        for name in ("apiserver", "apiserver-kubelet-client", "admin", "front-proxy-client")
-        for part in ("crt", "key")
-    }
+    assert changed == {f"{name}.{part}" for name in LEAVES for part in ("crt", "key")}
 
 
 def test_expired_ca_is_not_replaced_in_silence(

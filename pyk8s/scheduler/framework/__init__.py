@@ -10,4 +10,7 @@ fits; `rejection` turns a code into the Status users read; `score` answers one n
 for exactly these rows. Answers are kept per pod signature, and only rows the table's journal names
 are asked about again. A plugin whose answer for one row follows from other rows has `count` and
 `score_feasible` instead, answers for all rows, and is asked again whenever anything changed.
+
+A plugin of another package may say `filter(pod, node)` and `score(pod, node)` instead: `fitting`
+asks it node by node, and keeps what it raises from ending the scheduler.
 """
