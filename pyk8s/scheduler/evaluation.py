@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -241,6 +241,13 @@ class Evaluation:
     def feasible_rows(self) -> list[int]:
         return [] if self.rejected is not None else np.flatnonzero(self._feasible).tolist()
 
+    def feasible_among(self, rows: Sequence[int]) -> list[int]:
+        if self.rejected is not None or not rows:
+            return []
+        chosen = np.array(rows, np.intp)
+        found: list[int] = chosen[self._feasible[chosen]].tolist()
+        return found
+
     def is_feasible(self, row: int) -> bool:
         return self.rejected is None and bool(self._feasible[row])
 
@@ -273,8 +280,11 @@ class Evaluation:
                 rows = np.flatnonzero(failing & (codes == code))
                 yield Status(status.code, status.reasons, plugin.name), rows
             left &= ~failing
+        alike: dict[Status, list[int]] = {}
         for row, status in self.taken.items():
-            yield status, np.array([row], np.intp)
+            alike.setdefault(status, []).append(row)
+        for status, rows_taken in alike.items():
+            yield status, np.array(rows_taken, np.intp)
 
     def diagnosis(self) -> Diagnosis:
         count = self._nodes.node_count

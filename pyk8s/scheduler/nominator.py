@@ -60,12 +60,14 @@ class Nominator:
     def rows_before(self, pod: PodInfo) -> list[int]:
         """The rows of nodes where another pod comes first."""
         rows, uid, priority = self._nodes.rows, pod.uid, pod.priority
-        return [
-            rows[node]
-            for node, promised in self._on.items()
-            if node in rows
-            and any(each.priority >= priority and each.uid != uid for each in promised.values())
-        ]
+        found = []
+        for node, promised in self._on.items():
+            for other in promised.values():
+                if other.priority >= priority and other.uid != uid:
+                    if (row := rows.get(node)) is not None:
+                        found.append(row)
+                    break
+        return found
 
     def rejection_at(self, judge: Judge, pod: PodInfo, row: int) -> Status | None:
         """Why the pod does not fit the node, with and without those that come first: their

@@ -308,9 +308,7 @@ class Scheduler:
         for that is seen otherwise by others."""
         taken: dict[int, Status] = {}
         known = evaluation.beside_promises
-        for row in self._nominator.rows_before(info):
-            if not evaluation.is_feasible(row):
-                continue
+        for row in evaluation.feasible_among(self._nominator.rows_before(info)):
             if row == promised:
                 status = self._nominator.rejection_at(evaluation, info, row)
             elif row in known:

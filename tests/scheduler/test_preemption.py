@@ -169,6 +169,37 @@ def test_nominated_pods_come_first() -> None:
     assert not world.table.pods[row]
 
 
+def test_promises_change_their_row() -> None:
+    """What was found for a row is looked at anew after a promise is made, taken back or given to
+    another node, and not when the same promise is told again."""
+    world = World(Cluster([node(f"n{number}") for number in range(5)]))
+    table, promised = world.table, podinfo.of(pod("promised", 5, "2"))
+
+    def changed(position: int) -> set[str]:
+        rows = table.changed_since(position)
+        assert not isinstance(rows, slice)
+        return {table.names[row] for row in rows}
+
+    for promise, names in (("n0", {"n0"}), ("n0", set()), ("n1", {"n0", "n1"}), ("", {"n1"})):
+        position = table.position
+        if promise:
+            world.nominator.add(promised, promise)
+        else:
+            world.nominator.remove("promised")
+        assert changed(position) == names
+
+
+def test_victims_by_dry_runs_that_were_kept() -> None:
+    """A second pod alike takes another node than the one that is promised to the first."""
+    nodes = [node("n0"), node("n1")]
+    full = [pod(f"low-{each}", 0, "2", on=each) for each in ("n0", "n1")]
+    world = World(Cluster(nodes, full))
+    first = world.preempt(pod("first", 5, "2"))
+    world.nominator.add(podinfo.of(pod("first", 5, "2")), first.node or "")
+    second = world.preempt(pod("second", 5, "2"))
+    assert {first.node, second.node} == {"n0", "n1"}
+
+
 def test_empty_candidate_is_the_cheapest() -> None:
     """A node where nobody has to go is taken before all others."""
     victim = podinfo.of(pod("v", 1))
