@@ -11,27 +11,28 @@ What the operator reads goes to stderr; stdout carries that one line, for `eval`
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import shlex
 import signal
 import socket
 import ssl
 import sys
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pyk8s.cli import apiserver, data_dir, flags, kubeconfig, ranges, supervisor
+from pyk8s.cli import apiserver, data_dir, kubeconfig, readiness, supervisor
 from pyk8s.cli.flags import UsageError
 from pyk8s.cli.supervisor import Component, GaveUp, Supervised, keep_running
+from pyk8s.cli.up_components import CLIENT_COMPONENTS, unserved_plugins
+from pyk8s.cli.up_options import PROGRAM, UpOptions, parse
 from pyk8s.server import certificates, etcd_process, listener
-
-PROGRAM = "pyk8s up"
 
 READY_SECONDS_MAX = 30.0
 READY_POLL_SECONDS = 0.02
+
+_DEFAULT_ACCOUNT = "/api/v1/namespaces/default/serviceaccounts/default"
 
 # What an operator can put right: one line says more than a traceback.
 _OPERATOR_ERRORS = (
@@ -49,85 +50,6 @@ class NotReady(Exception):
     """Something ended or stayed silent before everything was up; one line for the operator."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpOptions:
-    data_dir: str = ""
-    ephemeral: bool = False
-    bind_address: str = "127.0.0.1"
-    secure_port: int = 6443
-    kubeconfig: str = ""
-    etcd_servers: tuple[str, ...] = ()
-    token_auth_file: str = ""
-    scheduler_config: str = ""
-    components: tuple[str, ...] = ()
-    nodes: int = 1
-    workers: int = 1
-    ranges: ranges.Ranges = field(default_factory=ranges.Ranges)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClientComponent:
-    """A `pyk8s` command that knows the API server over HTTP alone. `flags` are those it gets
-    beside `--kubeconfig`; one that is waited for says on its ready pipe when it is ready."""
-
-    flags: Callable[[UpOptions, certificates.Files], Sequence[str]]
-    is_waited_for: bool = False
-
-
-CLIENT_COMPONENTS: Mapping[str, ClientComponent] = {
-    # Only one runs here; a Lease left by a killed one would have to run out first.
-    "controller-manager": ClientComponent(
-        flags=lambda options, files: (
-            "--leader-elect=false",
-            "--controllers=*,bootstrap-signer-controller,token-cleaner-controller",
-            f"--service-account-private-key-file={files.service_account_key}",
-            f"--root-ca-file={files.ca_cert}",
-            f"--cluster-signing-cert-file={files.ca_cert}",
-            f"--cluster-signing-key-file={files.ca_key}",
-            *options.ranges.controller_manager(),
-        )
-    ),
-    "scheduler": ClientComponent(
-        flags=lambda options, files: (
-            "--leader-elect=false",
-            f"--config={options.scheduler_config}",
-        )
-    ),
-    "node": ClientComponent(
-        flags=lambda options, files: (
-            f"--simulated={options.nodes}",
-            f"--client-ca-file={files.ca_cert}",
-            f"--tls-cert-file={files.kubelet_cert}",
-            f"--tls-private-key-file={files.kubelet_key}",
-            "--simulated-volumes",
-        ),
-        is_waited_for=True,
-    ),
-    "metrics-server": ClientComponent(
-        flags=lambda options, files: (
-            f"--bind-address={_metrics_address(options)}",
-            f"--advertise-address={_metrics_address(options)}",
-            "--secure-port=0",
-            f"--tls-cert-file={files.metrics_server_cert}",
-            f"--tls-private-key-file={files.metrics_server_key}",
-            f"--kubelet-certificate-authority={files.ca_cert}",
-            "--kubelet-preferred-address-types=InternalIP,ExternalIP,Hostname",
-            "--kubelet-use-node-status-port",
-        ),
-        is_waited_for=True,
-    ),
-}
-
-
-def _metrics_address(options: UpOptions) -> str:
-    """Only the API servers here are to reach it, unless this one has an address of its own."""
-    unspecified = ("0.0.0.0", "::")
-    return "127.0.0.1" if options.bind_address in unspecified else options.bind_address
-
-
-BUILT = ("etcd", "apiserver", *CLIENT_COMPONENTS)
-
-
 def main(arguments: list[str]) -> int:
     """The exit status: 0 after SIGINT, SIGTERM or SIGHUP, 1 with one line on stderr otherwise."""
     try:
@@ -140,124 +62,6 @@ def main(arguments: list[str]) -> int:
 
 def say(text: str) -> None:
     print(f"{PROGRAM}: {text}", file=sys.stderr, flush=True)
-
-
-def parse(arguments: Sequence[str]) -> UpOptions:
-    """Raises UsageError. Prints and exits for --help."""
-    values = vars(_parser().parse_args(arguments))
-    for component in values["components"]:
-        if component not in BUILT:
-            raise UsageError(f"--components: there is no component {component!r}")
-    if not values["nodes"]:
-        values["components"] = tuple(name for name in values["components"] if name != "node")
-    if values["ephemeral"] and values["data_dir"]:
-        raise UsageError("--ephemeral makes a directory of its own: leave out --data-dir")
-    token_file = values["token_auth_file"]
-    if token_file:
-        _check_readable(token_file)
-        values["token_auth_file"] = os.path.abspath(token_file)
-    if values["scheduler_config"]:
-        values["scheduler_config"] = _checked_config(values["scheduler_config"])
-    return UpOptions(ranges=ranges.take(values), **values)
-
-
-def _check_readable(path: str) -> None:
-    try:
-        with open(path, "rb"):
-            pass
-    except OSError as error:
-        raise UsageError(f"--token-auth-file: cannot read {path}: {error.strerror}") from error
-
-
-def _checked_config(path: str) -> str:
-    """What is wrong with it is known before anything is started."""
-    from pyk8s.scheduler.config import loading
-    from pyk8s.scheduler.config.decoding import ConfigError
-
-    try:
-        loading.load(path)
-    except ConfigError as error:
-        raise UsageError(f"--scheduler-config: {error}") from error
-    return os.path.abspath(path)
-
-
-def _parser() -> flags.Parser:
-    parser = flags.Parser(PROGRAM, "Start a control plane and print how to reach it.")
-    add = parser.add_argument
-    add(
-        "--data-dir",
-        default="",
-        metavar="DIR",
-        help="where everything is kept (default: pyk8s in your data home)",
-    )
-    add(
-        "--ephemeral",
-        action="store_true",
-        help="keep nothing: a fresh temporary directory, removed at the end",
-    )
-    add(
-        "--bind-address",
-        default="127.0.0.1",
-        type=flags.ip_address,
-        metavar="IP",
-        help="address to listen on (default: 127.0.0.1)",
-    )
-    add(
-        "--secure-port",
-        default=6443,
-        type=flags.port,
-        metavar="PORT",
-        help="port to listen on (default: 6443; 0 takes a free one)",
-    )
-    add(
-        "--kubeconfig",
-        default="",
-        metavar="FILE",
-        help="where to write the admin's kubeconfig (default: in the data directory)",
-    )
-    add(
-        "--nodes",
-        default=1,
-        type=flags.natural,
-        metavar="N",
-        help="how many simulated nodes (default: 1)",
-    )
-    add(
-        "--etcd-servers",
-        default=(),
-        type=flags.urls,
-        metavar="URLS",
-        help="use this etcd cluster instead of starting one",
-    )
-    add(
-        "--token-auth-file",
-        default="",
-        metavar="CSV",
-        help='static tokens: token,user,uid,"group1,group2"',
-    )
-    add(
-        "--scheduler-config",
-        default="",
-        metavar="FILE",
-        help="a KubeSchedulerConfiguration for the scheduler",
-    )
-    add(
-        "--components",
-        default=BUILT,
-        type=flags.names,
-        metavar="A,B",
-        help="what to start; etcd and apiserver always are (default: all that is built: "
-        f"{', '.join(BUILT)})",
-    )
-    add(
-        "--workers",
-        default=1,
-        type=flags.positive,
-        metavar="N",
-        help="API server processes on the one port (default: 1)",
-    )
-    ranges.add(parser)
-    return parser  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -301,7 +105,7 @@ class ControlPlane:
         files = certificates.ensure(directory / "pki", self._names())
         await self._start_workers(directory, files)
         kubeconfig.write(config, _admin(self._url(), files))
-        await self._wait_until_ready(files)
+        await self._within(self._ready(files), self.workers[0])
         await self._start_clients(directory, files)
         took = asyncio.get_running_loop().time() - started
         say(f"ready after {took:.1f} s, serving {self._url()}, data in {directory}")
@@ -373,6 +177,8 @@ class ControlPlane:
         for client in self.clients:
             if CLIENT_COMPONENTS[client.name].is_waited_for and not await client.wait_until_ready():
                 await _expect_no_end(client)
+            if client.name == "controller-manager":
+                await self._within(self._may_have_pods(files), client)
 
     def _flags(self, files: certificates.Files) -> list[str]:
         servers = self.options.etcd_servers or ((self.etcd.url,) if self.etcd else ())
@@ -400,29 +206,37 @@ class ControlPlane:
             "--kubelet-client-key": files.kubelet_client_key,
             # Names of simulated nodes are in no DNS.
             "--kubelet-preferred-address-types": "InternalIP,ExternalIP,Hostname",
-            "--disable-admission-plugins": ",".join(_unserved_plugins(self.options.components)),
+            "--disable-admission-plugins": ",".join(unserved_plugins(self.options.components)),
         }
         return [f"{flag}={value}" for flag, value in named.items() if value]
 
-    async def _wait_until_ready(self, files: certificates.Files) -> None:
+    async def _within(self, becomes_ready: Coroutine[Any, Any, None], which: Component) -> None:
         """Raises NotReady as soon as it cannot come true any more."""
         ends = [_expect_no_end(process) for process in self._processes()]
         try:
             async with asyncio.timeout(READY_SECONDS_MAX):
-                await _first_of([self._ready(files), *ends])
+                await _first_of([becomes_ready, *ends])
         except TimeoutError:
-            log = self.workers[0].log_file
             raise NotReady(
-                f"not ready after {READY_SECONDS_MAX:g} s; the API server's log ends with: "
-                f"{_last_line(log)}"
+                f"not ready after {READY_SECONDS_MAX:g} s; the log of {which.name} ends with: "
+                f"{_last_line(which.log_file)}"
             ) from None
 
     async def _ready(self, files: certificates.Files) -> None:
         for worker in self.workers:
             if not await worker.wait_until_ready():
                 await _expect_no_end(worker)
-        url = (self._host(), self._port())
-        while not await _is_ready(url, files.ca_cert):  # noqa: ASYNC110 (no event crosses TLS)
+        await self._until_answered(ssl.create_default_context(cafile=files.ca_cert), "/readyz")
+
+    async def _may_have_pods(self, files: certificates.Files) -> None:
+        """Once the controllers have made the ServiceAccount that a Pod cannot do without."""
+        tls = ssl.create_default_context(cafile=files.ca_cert)
+        tls.load_cert_chain(files.admin_cert, files.admin_key)
+        await self._until_answered(tls, _DEFAULT_ACCOUNT)
+
+    async def _until_answered(self, tls: ssl.SSLContext, path: str) -> None:
+        address = (self._host(), self._port())
+        while not await readiness.answers_ok(address, tls, path):  # noqa: ASYNC110 (no event crosses TLS)
             await asyncio.sleep(READY_POLL_SECONDS)
 
     async def _stop(self) -> None:
@@ -478,34 +292,6 @@ async def _expect_no_end(process: Supervised) -> None:
     # A component that stopped over something an operator can put right has said what it was.
     _, ours, message = how.partition(f"{apiserver.PROGRAM}: ")
     raise NotReady(message if ours else f"{process.name} ended with {how}")
-
-
-async def _is_ready(address: tuple[str, int], ca_file: Path) -> bool:
-    """Whether /readyz answers 200 over TLS, to a client that trusts our CA alone."""
-    tls = ssl.create_default_context(cafile=str(ca_file))
-    try:
-        reader, writer = await asyncio.open_connection(*address, ssl=tls)
-    except (OSError, ssl.SSLError):
-        return False
-    try:
-        writer.write(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-        status_line = await reader.readline()
-        return status_line.split()[1:2] == [b"200"]
-    except (OSError, ssl.SSLError):
-        return False
-    finally:
-        writer.close()
-        with contextlib.suppress(OSError, ssl.SSLError):
-            await writer.wait_closed()
-
-
-def _unserved_plugins(components: Sequence[str]) -> tuple[str, ...]:
-    """Those that rest on a component that does not run here: without controllers no claim or
-    volume could ever be removed, no namespace would have the ServiceAccount `default`, and no Node
-    would take a Pod."""
-    if "controller-manager" in components:
-        return ()
-    return ("ServiceAccount", "StorageObjectInUseProtection", "TaintNodesByCondition")
 
 
 def _kubeconfig_path(options: UpOptions, directory: Path) -> Path:

@@ -10,7 +10,16 @@ from typing import Any
 
 import pytest
 
-from pyk8s.cli import apiserver, controller_manager, flags, main, ranges, up
+from pyk8s.cli import (
+    apiserver,
+    controller_manager,
+    flags,
+    main,
+    ranges,
+    up,
+    up_components,
+    up_options,
+)
 from pyk8s.cli.flags import UsageError
 from pyk8s.controllers.manager import ManagerOptions
 from pyk8s.controllers.options import Options
@@ -149,27 +158,28 @@ def test_apiserver_mistakes(arguments: list[str], message: str) -> None:
 
 def test_ranges_of_up() -> None:
     """Load balancers have addresses unless that is unwanted; nodes get ranges when asked for."""
-    given = up.parse([]).ranges
+    given = up_options.parse([]).ranges
     assert given == ranges.Ranges()
     assert f"--service-load-balancer-range={ranges.DEFAULT_SERVICE_LOAD_BALANCER_RANGE}" in (
         given.controller_manager()
     )
-    none = up.parse(["--service-load-balancer-range="]).ranges.controller_manager()
+    none = up_options.parse(["--service-load-balancer-range="]).ranges.controller_manager()
     assert not any(flag.startswith("--service-load-balancer-range") for flag in none)
-    nodes = up.parse(["--allocate-node-cidrs", "--service-cluster-ip-range=10.0.0.0/16"]).ranges
+    for_nodes = ["--allocate-node-cidrs", "--service-cluster-ip-range=10.0.0.0/16"]
+    nodes = up_options.parse(for_nodes).ranges
     assert nodes.cluster_cidr == ranges.DEFAULT_CLUSTER_CIDR
     flags_of_nodes = ("--allocate-node-cidrs=true", "--service-cluster-ip-range=10.0.0.0/16")
     assert {*flags_of_nodes} <= {*nodes.controller_manager()}
     with pytest.raises(UsageError, match="--allocate-node-cidrs alone"):
-        up.parse(["--cluster-cidr=10.1.0.0/16"])
+        up_options.parse(["--cluster-cidr=10.1.0.0/16"])
 
 
 def test_up_defaults() -> None:
     """Without flags: everything that is built, for this machine alone."""
-    assert up.parse([]) == up.UpOptions(components=up.BUILT)
-    assert {"etcd", "apiserver", "controller-manager"} <= set(up.BUILT)
-    assert up.parse(["--components=apiserver"]).components == ("apiserver",)
-    assert "node" not in up.parse(["--nodes=0"]).components
+    assert up_options.parse([]) == up_options.UpOptions(components=up_components.BUILT)
+    assert {"etcd", "apiserver", "controller-manager"} <= set(up_components.BUILT)
+    assert up_options.parse(["--components=apiserver"]).components == ("apiserver",)
+    assert "node" not in up_options.parse(["--nodes=0"]).components
 
 
 def test_controller_manager_flags() -> None:
@@ -288,4 +298,4 @@ def test_token_file_is_found_from_anywhere(tmp_path: Path, monkeypatch: Any) -> 
     """A relative path means the directory the command was given in."""
     (tmp_path / "t.csv").write_text("")
     monkeypatch.chdir(tmp_path)
-    assert up.parse(["--token-auth-file=t.csv"]).token_auth_file == str(tmp_path / "t.csv")
+    assert up_options.parse(["--token-auth-file=t.csv"]).token_auth_file == str(tmp_path / "t.csv")

@@ -180,6 +180,19 @@ def test_ephemeral_leaves_nothing(up) -> None:
     assert not data.exists()
 
 
+def test_takes_pods_once_it_is_ready(up) -> None:
+    """The first command may be one that makes a Pod: the ServiceAccount it needs is there."""
+    running = up("--ephemeral", "--components=controller-manager")
+    running.until_ready()
+    asked = ["get", "serviceaccount", "default", "--output=name"]
+    answer = subprocess.run(
+        ["kubectl", f"--kubeconfig={running.kubeconfig}", *asked],
+        capture_output=True,
+        text=True,
+    )
+    assert answer.stdout == "serviceaccount/default\n", answer.stderr
+
+
 def test_workers_share_the_port(up) -> None:
     """Several processes answer on one address."""
     running = up("--ephemeral", "--workers=2")

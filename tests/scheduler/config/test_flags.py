@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pyk8s.cli import scheduler, up
+from pyk8s.cli import scheduler, up_options
 from pyk8s.cli.flags import UsageError
 from pyk8s.scheduler.config.decoding import ConfigError
 from pyk8s.scheduler.server import configuration, lease_options
@@ -77,7 +77,7 @@ def test_write_config_to(file: Path, tmp_path: Path, capfd: pytest.CaptureFixtur
 
 def test_up(file: Path) -> None:
     """`pyk8s up` refuses a bad configuration before it starts anything."""
-    assert up.parse([f"--scheduler-config={file}"]).scheduler_config == str(file)
+    assert up_options.parse([f"--scheduler-config={file}"]).scheduler_config == str(file)
     file.write_text(HEAD + "parallelism: -1\n")
     with pytest.raises(UsageError, match=r"--scheduler-config: parallelism: Invalid value: -1"):
-        up.parse([f"--scheduler-config={file}"])
+        up_options.parse([f"--scheduler-config={file}"])
