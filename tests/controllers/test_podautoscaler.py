@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -63,6 +63,7 @@ class Autoscaling:
         self.used = ""
         # Of metrics of the workload as a whole, in thousandths.
         self.total = 0
+        self.meanwhile: Callable[[], Awaitable[object]] | None = None
 
     async def of_resource(self, asked: Asked) -> Mapping[str, PodMetric]:
         """As a metrics server would tell it: all of its Pods use the same."""
@@ -84,6 +85,8 @@ class Autoscaling:
         return self.total
 
     async def external(self, namespace: str, metric: Metric) -> Sequence[int]:
+        if self.meanwhile is not None:
+            await self.meanwhile()
         return [self.total - 1, 1]
 
     def pass_seconds(self, seconds: float) -> None:
@@ -316,6 +319,22 @@ async def test_scales_to_zero_and_back(quiet: World) -> None:
         )
         shown = {"metric": external()["external"]["metric"], "current": {"value": "250"}}
         assert found["status"]["currentMetrics"] == [{"type": "External", "external": shown}]
+
+
+async def test_remembers_who_scaled_to_zero(quiet: World) -> None:
+    """A write that another one came before is made again: without its condition the workload would
+    count as one that a person switched off."""
+    await with_pods(quiet, 1)
+    spec = {"minReplicas": 0, "metrics": [external(type="Value", value="100")]}
+    async with autoscaling(quiet, hpa(**spec), used="1m") as scaling:
+        await scaling.until(lambda s: why(s, "AbleToScale") == ("True", "ScaleDownStabilized"))
+        label = {"metadata": {"labels": {"touched": "meanwhile"}}}
+        kind = resources.HORIZONTAL_POD_AUTOSCALERS
+        scaling.meanwhile = lambda: quiet.patch(kind, "web", label)
+        scaling.pass_seconds(301)
+        await scaling.until_replicas(0)
+        found = await scaling.until(lambda s: why(s, "ScaledToZero"))
+        assert why(found["status"], "ScaledToZero") == ("True", "ScaledToZero")
 
 
 async def test_most_of_all_metrics(quiet: World) -> None:

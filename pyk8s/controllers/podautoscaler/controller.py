@@ -109,12 +109,28 @@ class HorizontalPodAutoscalerController(Controller[Key]):
             await self._write_status(hpa)
 
     async def _write_status(self, hpa: Object) -> None:
-        """Raises StatusError and ServerUnreachable."""
+        """Whatever is newer on the server: the status is this controller's alone, and what it says
+        of a workload scaled to zero is found out nowhere else. Raises StatusError and
+        ServerUnreachable."""
         try:
-            await self.client.update_status(self.resource, hpa)
+            await self._replace_status(hpa)
         except (errors.StatusError, rest.ServerUnreachable) as error:
             self._warn(hpa, "FailedUpdateStatus", str(error))
             raise
+
+    async def _replace_status(self, hpa: Object) -> None:
+        for attempt in range(_CONFLICTS_MAX + 1):
+            try:
+                await self.client.update_status(self.resource, hpa)
+                return
+            except errors.StatusError as error:
+                if error.reason != errors.CONFLICT or attempt == _CONFLICTS_MAX:
+                    raise
+            namespace, name = meta.namespaced_name(hpa)
+            newest = await self.client.get(self.resource, name, namespace)
+            if meta.uid(newest) != meta.uid(hpa):
+                return
+            hpa = {**newest, "status": hpa["status"]}
 
     async def _scale(self, key: Key, hpa: Object) -> None:
         """Everything but writing the status, which is changed. Raises Failed."""
