@@ -40,11 +40,8 @@ from pyk8s.client.client import Client, ListOptions, WatchOptions
 
 _PROMISE = "export KUBECONFIG="
 _NAMESPACES = 10
-# As the pods of kwok's benchmark: one container, no token to mount.
-_POD_SPEC = {
-    "automountServiceAccountToken": False,
-    "containers": [{"name": "container", "image": "image"}],
-}
+# As the pods of kwok's benchmark: one container.
+_POD_SPEC = {"containers": [{"name": "container", "image": "image"}]}
 _SETTLE_SECONDS = 15.0
 
 
