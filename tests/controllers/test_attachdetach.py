@@ -144,6 +144,21 @@ async def test_attach_and_detach(attaching: tuple[World, Clock]) -> None:
     await until_on(world, volume)
 
 
+async def test_volume_that_is_gone(attaching: tuple[World, Clock]) -> None:
+    """What was attached of it goes after it, though its node tells nothing new."""
+    world, _ = attaching
+    volume = await bound(world)
+    await use(world, "p", "a", volume)
+    await until_on(world, volume, "a")
+    await driver_says(world, volume, "a", attached=True)
+    await until_reported(world, "a", volume)
+    await kubelet_uses(world, "a", volume)
+    await world.delete(resources.PODS, "p")
+    await until_reported(world, "a")
+    await world.client.delete(resources.PERSISTENT_VOLUMES, volume)
+    await until_on(world, volume)
+
+
 async def test_failure_is_told(attaching: tuple[World, Clock]) -> None:
     """What the driver says went wrong is told of the pod."""
     world, _ = attaching

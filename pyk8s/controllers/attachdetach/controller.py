@@ -83,6 +83,9 @@ class AttachDetachController(Controller[str]):
     def _volume_changed(self, volume: Object) -> None:
         for pod in self._pods_of(volume):
             self._pod_changed(pod)
+        # Nobody needs it any more, and it may be gone: then nothing else tells its attachments.
+        for attachment in self._attachments.indexer.by_index(_BY_VOLUME, meta.name(volume)):
+            self.queue.add(attachments.node_of(attachment))
 
     def _driver_changed(self, driver: Object) -> None:
         for volume in self._volumes.indexer.list():
