@@ -216,13 +216,24 @@ class DefaultPreemption:
                 return status.reasons
             violating, others = split_by_budgets(sorted(lower, key=_importance), budgets)
             violations = 0
+            # Those that have to go from the node as it stands now: the next one that is alike
+            # would be the same question.
+            refused: set[tuple[bytes, bool]] = set()
             for each in (*violating, *others):
+                alike = (each.signature, meta.is_being_deleted(each.pod))
+                if alike in refused:
+                    violations += each in violating
+                    continue
                 nodes.add_pod(each, node)
                 del gone[each.uid]
-                if self._nominator.rejection_at(judged, pod, row) is not None:
-                    nodes.remove_pod(each.uid)
-                    gone[each.uid] = each
-                    violations += each in violating
+                if self._nominator.rejection_at(judged, pod, row) is None:
+                    refused.clear()
+                    continue
+                nodes.remove_pod(each.uid)
+                gone[each.uid] = each
+                violations += each in violating
+                if not judged.is_counted:
+                    refused.add(alike)
             if not gone:
                 # It is not for pods that the node is out, as when an extender leaves it out.
                 return (f'expected at least one victim pod on node "{node}"',)
