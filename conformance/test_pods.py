@@ -229,12 +229,9 @@ def test_generation_of_many_updates(client: Client, namespace: str) -> None:
     [Conformance]"""
     pods = client.resource("v1", "pods", namespace)
     _run(pods, _pod("pod-generation", activeDeadlineSeconds=5000))
-
-    def one_less(pod: Object) -> None:
-        pod["spec"]["activeDeadlineSeconds"] -= 1
-
-    for _ in range(499):
-        steps.change(pods, "pod-generation", one_less)
+    for number in range(1, 500):
+        less = {"spec": {"activeDeadlineSeconds": 5000 - number}}
+        pods.patch("pod-generation", less, STRATEGIC)
     _until_observed(pods, "pod-generation", 500)
     assert pods.get("pod-generation")["metadata"]["generation"] == 500
 

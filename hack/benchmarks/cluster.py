@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +31,7 @@ import uvloop
 
 from hack.benchmarks.cost import cpu_seconds
 from hack.benchmarks.report import Figure, Report
+from hack.benchmarks.running import all_at_once, descendants
 from pyk8s.apimachinery import meta
 from pyk8s.apimachinery.gvk import GroupVersionResource
 from pyk8s.cli import supervisor
@@ -38,13 +39,9 @@ from pyk8s.client import kubeconfig, resources, rest, watch
 from pyk8s.client.client import Client, ListOptions, WatchOptions
 
 _PROMISE = "export KUBECONFIG="
-_REQUESTS_AT_ONCE = 32
 _NAMESPACES = 10
-# As the pods of kwok's benchmark: one container, no token to mount.
-_POD_SPEC = {
-    "automountServiceAccountToken": False,
-    "containers": [{"name": "container", "image": "image"}],
-}
+# As the pods of kwok's benchmark: one container.
+_POD_SPEC = {"containers": [{"name": "container", "image": "image"}]}
 _SETTLE_SECONDS = 15.0
 
 
@@ -60,17 +57,10 @@ class Cluster:
     def processes(self) -> dict[str, int]:
         """The pids of all but etcd, by component."""
         found = {"up": self.process.pid, **self.beside}
-        for pid in _descendants(self.process.pid):
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        for pid, words in descendants(self.process.pid):
             if b"pyk8s" in words:
                 found[words[words.index(b"pyk8s") + 1].decode()] = pid
         return found
-
-
-def _descendants(pid: int) -> Iterable[int]:
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        yield int(child)
-        yield from _descendants(int(child))
 
 
 @asynccontextmanager
@@ -98,18 +88,6 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     if process.returncode is None:
         process.terminate()
         await process.wait()
-
-
-async def _all_at_once(items: Iterable[Any], do: Callable[[Any], Awaitable[object]]) -> None:
-    shared = iter(items)
-
-    async def work() -> None:
-        for item in shared:
-            await do(item)
-
-    async with asyncio.TaskGroup() as group:
-        for _ in range(_REQUESTS_AT_ONCE):
-            group.create_task(work())
 
 
 # --- many nodes
@@ -199,7 +177,7 @@ async def _bound_pods(cluster: Cluster, nodes: int, count: int, report: Report) 
             before = _cpu(cluster)
             began = time.perf_counter()
             async with asyncio.TaskGroup() as group:
-                group.create_task(_all_at_once(items, step))
+                group.create_task(all_at_once(items, step))
                 group.create_task(watched.until(left))
             took = time.perf_counter() - began
             report.add(Figure(f"{count:,} bound pods {text}", took, "s"))

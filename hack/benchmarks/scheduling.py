@@ -15,19 +15,18 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from hack.benchmarks.cost import cpu_seconds
+from hack.benchmarks.running import all_at_once, descendants
 from pyk8s.apimachinery import errors, meta
 from pyk8s.apimachinery.gvk import GroupVersionResource, Object
 from pyk8s.client import kubeconfig, resources, rest, watch
 from pyk8s.client.client import MERGE_PATCH, Client, Patch, WatchOptions
 
 _PROMISE = "export KUBECONFIG="
-_REQUESTS_AT_ONCE = 32
 NAMESPACE = "default"
 HIGH = "measured-high"
 _PRIORITY_CLASSES = GroupVersionResource("scheduling.k8s.io", "v1", "priorityclasses")
@@ -85,8 +84,8 @@ async def _prepare(client: Client, case: Case) -> None:
         except errors.StatusError as error:
             if error.reason != errors.ALREADY_EXISTS:
                 raise
-    await _all_at_once(case.nodes(), lambda node: _add_node(client, node))
-    await _all_at_once(case.before(), lambda pod: client.create(resources.PODS, pod, NAMESPACE))
+    await all_at_once(case.nodes(), lambda node: _add_node(client, node))
+    await all_at_once(case.before(), lambda pod: client.create(resources.PODS, pod, NAMESPACE))
 
 
 async def _add_node(client: Client, node: Object) -> None:
@@ -101,7 +100,7 @@ async def _measure(client: Client, case: Case, server: int, command: list[str]) 
     pods = [*case.pods()]
 
     async def create() -> None:
-        await _all_at_once(pods, lambda pod: client.create(resources.PODS, pod, NAMESPACE))
+        await all_at_once(pods, lambda pod: client.create(resources.PODS, pod, NAMESPACE))
 
     options = WatchOptions(label_selector="app=measured")
     async with AsyncExitStack() as stack:
@@ -143,18 +142,6 @@ async def _bindings(stream: watch.Watch, count: int, first: asyncio.Event) -> tu
     return began, time.perf_counter()
 
 
-async def _all_at_once(items: Iterable[Any], do: Callable[[Any], Awaitable[object]]) -> None:
-    shared = iter(items)
-
-    async def work() -> None:
-        for item in shared:
-            await do(item)
-
-    async with asyncio.TaskGroup() as group:
-        for _ in range(_REQUESTS_AT_ONCE):
-            group.create_task(work())
-
-
 # --- processes
 
 
@@ -189,19 +176,9 @@ async def _control_plane() -> AsyncIterator[tuple[str, int]]:
 def _by_name(pid: int) -> dict[str, int]:
     """The API server and its etcd."""
     found: dict[str, int] = {}
-    for child in _descendants(pid):
-        with open(f"/proc/{child}/cmdline", "rb") as file:
-            words = file.read().split(b"\0")
+    for child, words in descendants(pid):
         if b"apiserver" in words:
             found.setdefault("apiserver", child)
         elif words[0].endswith(b"etcd"):
             found["etcd"] = child
     return found
-
-
-def _descendants(pid: int) -> Iterable[int]:
-    with open(f"/proc/{pid}/task/{pid}/children") as file:
-        children = [int(child) for child in file.read().split()]
-    for child in children:
-        yield child
-        yield from _descendants(child)

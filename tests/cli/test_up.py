@@ -141,14 +141,26 @@ def test_killed_supervisor_takes_everything_along(up) -> None:
     subprocess.run(["rm", "-rf", data], check=True)
 
 
+@pytest.fixture(scope="module")
+def robbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """One whose children may be killed, each of them once; after all that it ends in order."""
+    running = Up(["--ephemeral", "--secure-port=0"], tmp_path_factory.mktemp("robbed") / "stderr")
+    with running.process:
+        try:
+            running.until_ready()
+            yield running
+            assert running.end(signal.SIGTERM) == 0
+        finally:
+            running.process.kill()
+
+
 @linux_only
 @pytest.mark.parametrize(
-    "name", ["apiserver", "controller-manager", "node", "metrics-server", "etcd"]
+    "name", ["apiserver", "controller-manager", "scheduler", "node", "metrics-server", "etcd"]
 )
-def test_lost_child_is_started_again(up, name: str) -> None:
+def test_lost_child_is_started_again(robbed: Up, name: str) -> None:
     """It is said, and the address answers again."""
-    running = up("--ephemeral")
-    running.until_ready()
+    running = robbed
     running.all_children()
     lost = running.children()[name]
     os.kill(lost, signal.SIGKILL)
@@ -160,7 +172,6 @@ def test_lost_child_is_started_again(up, name: str) -> None:
         assert time.monotonic() < deadline, running.said
         time.sleep(0.02)
     assert f"pyk8s up: {name} ended unexpectedly with status -9" in running.said
-    assert running.end(signal.SIGTERM) == 0
 
 
 def _answers(running: Up) -> bool:
@@ -195,7 +206,7 @@ def test_takes_pods_once_it_is_ready(up) -> None:
 
 def test_workers_share_the_port(up) -> None:
     """Several processes answer on one address."""
-    running = up("--ephemeral", "--workers=2")
+    running = up("--ephemeral", "--workers=2", "--components=apiserver")
     running.until_ready()
     assert {running.status_of("/readyz") for _ in range(8)} == {200}
     assert running.end(signal.SIGTERM) == 0
@@ -204,7 +215,7 @@ def test_workers_share_the_port(up) -> None:
 def test_directory_in_use(up, tmp_path: Path) -> None:
     """A second one on the same directory says so and goes, the first stays."""
     data = tmp_path / "data"
-    first = up(f"--data-dir={data}")
+    first = up(f"--data-dir={data}", "--components=apiserver")
     first.until_ready()
     second = up(f"--data-dir={data}")
     assert second.process.wait(10) == 1

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import objects
 import pytest
-from cluster import ControlPlane, eventually
+from cluster import SECONDS_MAX, ControlPlane, eventually
 from test_deployment import image, rolling, sizes, until_complete, until_seen
 from world import World
 
@@ -26,6 +26,10 @@ from pyk8s.controllers import pods
 _REPLICAS, _SURGE, _MISSING = 200, 20, 20
 # Of what ends five times in quick succession, `pyk8s up` despairs.
 _KILLS = 4
+# A manager that is killed every second or two gets little done between two kills, so a rollout may
+# last until after the last of them. Each costs a delay of the supervisor (0.1 s to 0.8 s), a start
+# and the filling of caches: about 1.3 s together, and a multiple where others use the machine.
+_SECONDS_MAX = (_KILLS + 1) * SECONDS_MAX
 _COMPLETIONS = 100
 
 
@@ -124,8 +128,8 @@ async def test_killed_during_a_rollout(plane: ControlPlane, own_world: World) ->
         while not killing.done():
             version += 1
             await world.patch(resources.DEPLOYMENTS, "web", image(f"nginx:{version}"))
-            await until_seen(world, "web")
-            await until_complete(world, "web")
+            await until_seen(world, "web", _SECONDS_MAX)
+            await until_complete(world, "web", _SECONDS_MAX)
         await killing
         assert await sizes(world) == [0] * (version - 1) + [_REPLICAS]
         found = await world.list(resources.PODS)

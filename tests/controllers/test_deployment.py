@@ -8,7 +8,7 @@ from typing import Any
 
 import objects
 import pytest
-from cluster import ControlPlane, Kubectl, eventually
+from cluster import SECONDS_MAX, ControlPlane, Kubectl, eventually
 from nodes import NOWHERE, Kubelet, running
 from running import running as running_controller
 from world import World
@@ -47,15 +47,20 @@ def image(name: str) -> Object:
     return {"spec": {"template": {"spec": {"containers": [{"name": "main", "image": name}]}}}}
 
 
-async def until(world: World, name: str, condition: Callable[[Object], Any]) -> Object:
+async def until(
+    world: World,
+    name: str,
+    condition: Callable[[Object], Any],
+    seconds_max: float = SECONDS_MAX,
+) -> Object:
     async def is_so() -> Object | None:
         found = await world.find(resources.DEPLOYMENTS, name)
         return found if condition(found) else None
 
-    return await eventually(is_so, f"deployment {name} is as wanted")
+    return await eventually(is_so, f"deployment {name} is as wanted", seconds_max)
 
 
-async def until_complete(world: World, name: str) -> Object:
+async def until_complete(world: World, name: str, seconds_max: float = SECONDS_MAX) -> Object:
     def complete(found: Object) -> bool:
         progress = status.condition(found["status"], "Progressing")
         return (
@@ -64,16 +69,16 @@ async def until_complete(world: World, name: str) -> Object:
             and progress["reason"] == "NewReplicaSetAvailable"
         )
 
-    return await until(world, name, complete)
+    return await until(world, name, complete, seconds_max)
 
 
-async def until_seen(world: World, name: str) -> Object:
+async def until_seen(world: World, name: str, seconds_max: float = SECONDS_MAX) -> Object:
     """The status is of this generation."""
 
     def seen(found: Object) -> bool:
         return found["status"].get("observedGeneration") == meta.generation(found)
 
-    return await until(world, name, seen)
+    return await until(world, name, seen, seconds_max)
 
 
 async def sizes(world: World) -> list[int]:

@@ -86,6 +86,10 @@ async def test_replacement(world: World, policy: str) -> None:
     made["spec"]["template"]["spec"]["nodeName"] = "nowhere"
     await world.create(resources.JOBS, made)
     (pod,) = await until_pods(world, 1)
+    # The back-off counts from here.
+    unready = {"type": "Ready", "status": "False", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    content = {"status": {"conditions": [unready]}}
+    await world.patch(resources.PODS, meta.name(pod), content, "status")
     await world.delete(resources.PODS, meta.name(pod))
     if policy == "TerminatingOrFailed":
         await until(world, "a", lambda s: s.get("active") == 1 and s.get("terminating") == 1)

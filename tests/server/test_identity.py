@@ -45,8 +45,8 @@ def test_names() -> None:
 
 def test_each_worker_holds_a_lease(tmp_path: Path) -> None:
     """Two workers are two servers. Started again, each has its Lease back with a new holder."""
-    flags = (f"--data-dir={tmp_path}/data", "--secure-port=0", "--workers=2")
-    plane = ControlPlane(*flags)
+    flags = (f"--data-dir={tmp_path}/data", "--components=apiserver", "--workers=2")
+    plane = ControlPlane(*flags, "--secure-port=0")
     http = Http(plane.access)
     before = leases(http)
     assert len(before) == 2
@@ -58,8 +58,7 @@ def test_each_worker_holds_a_lease(tmp_path: Path) -> None:
         assert lease["metadata"]["labels"]["kubernetes.io/hostname"]
     http.close()
     plane.stop()
-    port = f"--secure-port={plane.access.port}"
-    again = ControlPlane(flags[0], flags[2], port)
+    again = ControlPlane(*flags, f"--secure-port={plane.access.port}")
     http = Http(again.access)
     after = leases(http)
     assert [x["metadata"]["uid"] for x in after] == [x["metadata"]["uid"] for x in before]

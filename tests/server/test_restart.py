@@ -29,7 +29,7 @@ def data_dir(tmp_path: Path) -> Path:
 
 
 def start(data_dir: Path) -> ControlPlane:
-    return ControlPlane(f"--data-dir={data_dir}", "--secure-port=0")
+    return ControlPlane(f"--data-dir={data_dir}", "--secure-port=0", "--components=apiserver")
 
 
 def create_until_killed(http: Http, acknowledged: list[str]) -> None:
