@@ -265,7 +265,6 @@ def _importance(pod: PodInfo) -> tuple[int, str]:
 def best_of(candidates: Sequence[Candidate]) -> Candidate:
     """Upstream's pickOneNodeForPreemption: fewest violations, then the least important victims,
     then the fewest, then those that started last."""
-
     least = min(each.cost for each in candidates)
     equal = (each for each in candidates if each.cost == least)
     return max(equal, key=lambda each: each.earliest_start)
