@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from pyk8s.apimachinery import durations
 from pyk8s.cli import flags
 
 if TYPE_CHECKING:
@@ -98,13 +99,19 @@ def add(parser: argparse.ArgumentParser) -> None:
     defaults = Options()
     for name, read, value, purpose in _FLAGS:
         default = getattr(defaults, name.replace("-", "_"))
-        shown = f" (default: {default:g})" if isinstance(default, float) else ""
-        if isinstance(default, int) and not isinstance(default, bool) and default:
-            shown = f" (default: {default})"
+        shown = _shown(default, value)
         more: dict[str, Any] = {"nargs": "?", "const": True} if read is flags.boolean else {}
         # What is not given is not there either: the defaults stand in Options alone.
         more["default"] = argparse.SUPPRESS
         parser.add_argument(f"--{name}", type=read, metavar=value, help=purpose + shown, **more)
+
+
+def _shown(default: object, value: str) -> str:
+    if isinstance(default, bool) or not isinstance(default, int | float):
+        return ""
+    if value == "DURATION":
+        return f" (default: {durations.format(round(default * durations.SECOND))})"
+    return f" (default: {default:g})" if default else ""
 
 
 def take(values: dict[str, Any]) -> Options:

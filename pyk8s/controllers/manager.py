@@ -70,9 +70,9 @@ class Manager:
 
     async def run(self) -> None:
         """Raises LeadershipLost, UnknownController, and OSError for a taken health port."""
-        kinds = registry.selected(self._options.controllers)
         async with contextlib.AsyncExitStack() as stack:
             stack.push_async_callback(self._rest.close)
+            kinds = registry.selected(self._options.controllers)
             if self._options.serving.secure_port:
                 await stack.enter_async_context(await self._serve_health())
             if self._elector is not None:

@@ -72,7 +72,8 @@ class ImageManager:
             return Waiting("ErrImagePull", error, told_until)
         if until > self._now():
             text = f'Back-off pulling image "{image}"'
-            self._teller.once(pod, known, name, ("BackOff", text), NORMAL)
+            if self._teller.once(pod, known, name, ("BackOff", text), NORMAL):
+                self._teller.tell(pod, WARNING, "Failed", "Error: ImagePullBackOff", name)
             return Waiting("ImagePullBackOff", f"{text}: ErrImagePull: {error}", until)
         self._teller.tell(pod, NORMAL, "Pulling", f'Pulling image "{image}"', name)
         self._teller.tell(pod, WARNING, "Failed", f'Failed to pull image "{image}": {error}', name)

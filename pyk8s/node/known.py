@@ -84,10 +84,13 @@ class Teller:
         name: str,
         what: tuple[str, str],
         type: str = WARNING,
-    ) -> None:
-        """An event of reason and message, unless it was the last one of this container's run."""
+    ) -> bool:
+        """An event of reason and message, unless it was the last one of this container's run;
+        whether it was told."""
         run = known.current.get(name)
         mark = what[1], run.attempt if run is not None else -1
-        if known.told.get(name) != mark:
-            known.told[name] = mark
-            self.tell(pod, type, *what, container=name)
+        if known.told.get(name) == mark:
+            return False
+        known.told[name] = mark
+        self.tell(pod, type, *what, container=name)
+        return True

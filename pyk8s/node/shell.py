@@ -42,7 +42,10 @@ _VARIABLE = re.compile(r"\\([$`\"\\\n])|\$(?:\{(\w+)\}|([A-Za-z_]\w*))|(`|\$\(|\
 
 
 class NotUnderstood(Exception):
-    """The text asks for more than is simulated; the text of the error is the part that does."""
+    """The text asks for more than is simulated; the text of the error is the part that does, and
+    `ran` what had run before it."""
+
+    ran: Ran | None = None
 
 
 class Done(NamedTuple):
@@ -148,7 +151,19 @@ def run_script(
 
 
 def _run(steps: Sequence[Sequence[str]], commands: Commands, files: Filesystem | None) -> Ran:
-    ran, operator = Ran(), ";"
+    ran = Ran()
+    try:
+        _run_steps(ran, steps, commands, files)
+    except NotUnderstood as error:
+        error.ran = ran
+        raise
+    return ran
+
+
+def _run_steps(
+    ran: Ran, steps: Sequence[Sequence[str]], commands: Commands, files: Filesystem | None
+) -> None:
+    operator = ";"
     for step in steps:
         if step and step[0] in _OPERATORS:
             operator = step[0]
@@ -175,7 +190,6 @@ def _run(steps: Sequence[Sequence[str]], commands: Commands, files: Filesystem |
         for text, is_error in ((done.output, False), (done.error, True)):
             if text:
                 ran.printed.append(Printed(ran.seconds, text, is_error))
-    return ran
 
 
 def _split(step: Sequence[str]) -> tuple[list[str], list[tuple[str, str]]]:

@@ -161,8 +161,10 @@ async def _run(
     try:
         ran = script(place.variables())
     except shell.NotUnderstood as error:
-        await terminal.write(f"simulated container: {error} is not simulated\n", is_error=True)
-        return NOT_FOUND_CODE
+        ran = error.ran or shell.Ran()
+        text = f"simulated container: {error} is not simulated\n"
+        ran.printed.append(shell.Printed(ran.seconds, text, is_error=True))
+        ran.exit_code = NOT_FOUND_CODE
     now = 0.0
     for printed in ran.printed:
         await asyncio.sleep(printed.at - now)

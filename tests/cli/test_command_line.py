@@ -4,6 +4,9 @@
 from __future__ import annotations
 
 import argparse
+import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -247,6 +250,33 @@ def test_controller_manager_mistakes(
     ):  # fmt: skip
         assert controller_manager.main(arguments) == 1
         assert capsys.readouterr().err == f"pyk8s controller-manager: {message}\n"
+
+
+def test_controller_manager_help(capsys: pytest.CaptureFixture) -> None:
+    """Defaults are written as the flags take them."""
+    with pytest.raises(SystemExit) as end:
+        controller_manager.main(["--help"])
+    assert end.value.code == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "how often nodes are looked at (default: 5s)" in text
+    assert "valid that asks for no less (default: 8760h0m0s)" in text
+    assert "nodes a second whose pods are evicted, in a healthy zone (default: 0.1)" in text
+
+
+def test_unknown_controller(tmp_path: Path) -> None:
+    """Refused by name, and nothing is left open."""
+    config = tmp_path / "kubeconfig"
+    cluster = {"name": "a", "cluster": {"server": "http://127.0.0.1:1"}}
+    context = {"name": "a", "context": {"cluster": "a", "user": "a"}}
+    named = {"clusters": [cluster], "users": [{"name": "a", "user": {}}], "contexts": [context]}
+    head = {"apiVersion": "v1", "kind": "Config", "current-context": "a"}
+    config.write_text(json.dumps(head | named))
+    command = [sys.executable, "-m", "pyk8s", "controller-manager", "--controllers=nope"]
+    done = subprocess.run(
+        [*command, f"--kubeconfig={config}"], capture_output=True, text=True, check=False
+    )
+    message = "'nope' is not in the list of known controllers"
+    assert (done.returncode, done.stderr) == (1, f"pyk8s controller-manager: {message}\n")
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,14 @@ async def test_addresses_come_and_go(quiet: World) -> None:
         await eventually(released, "the finalizer is off")
         await until_addresses(quiet, "b")
         await until_addresses(quiet, "other")
+        # Once for each of the three, however late their changes were seen.
+        assert await _times_told(quiet, "EnsuredLoadBalancer") == 3
         await _leave_nothing(quiet)
+
+
+async def _times_told(world: World, reason: str) -> int:
+    events = await world.list(resources.EVENTS)
+    return sum(event["count"] for event in events if event["reason"] == reason)
 
 
 async def _leave_nothing(world: World) -> None:

@@ -216,6 +216,17 @@ def test_exec_with_input(web: Kubectl) -> None:
     assert web("exec", "-i", "web", "--", "sh", stdin=script, status=3).stdout == "one\nweb\n"
 
 
+def test_exec_up_to_what_is_not_simulated(web: Kubectl) -> None:
+    """What ran before a command that is not known has been printed when it is refused."""
+    script = "echo one; hostname; wc; echo never"
+    for done in (
+        web("exec", "web", "--", "sh", "-c", script, status=127),
+        web("exec", "-i", "web", "--", "sh", stdin=script, status=127),
+    ):
+        assert done.stdout == "one\nweb\n"
+        assert "simulated container: wc is not simulated\n" in done.stderr
+
+
 def test_exec_by_the_official_client(web: Kubectl, cluster: ControlPlane) -> None:
     """The Python client speaks an older protocol."""
     with kubernetes.config.new_client_from_config(str(cluster.kubeconfig)) as client:

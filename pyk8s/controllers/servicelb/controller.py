@@ -68,7 +68,8 @@ class ServiceLBController(ObjectController):
             elif meta.has_finalizer(service, FINALIZER):
                 await self._release(key, service)
         except errors.StatusError as error:
-            if error.reason != errors.NOT_FOUND:
+            # What has changed meanwhile is told of, and reconciled then.
+            if error.reason not in (errors.NOT_FOUND, errors.CONFLICT):
                 raise
 
     async def _ensure(self, key: Key, service: Object) -> None:
@@ -103,7 +104,11 @@ class ServiceLBController(ObjectController):
 
     async def _set_addresses(self, service: Object, ips: tuple[str, ...]) -> Object:
         ingress = [{"ip": ip, "ipMode": "VIP"} for ip in ips] or None
-        patch = Patch(content={"status": {"loadBalancer": {"ingress": ingress}}})
+        # Without its version, addresses would be given, and told of, once more for each state of
+        # the object that was seen late.
+        named = {"resourceVersion": meta.resource_version(service)}
+        status = {"loadBalancer": {"ingress": ingress}}
+        patch = Patch(content={"metadata": named, "status": status})
         name = meta.namespaced_name(service)
         return await self.client.patch(self.resource, name, patch, "status")
 
