@@ -46,7 +46,7 @@ class Case:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """`seconds` from the first pod that the scheduler changed to the last one bound; CPU seconds
-    by process, while the scheduler ran."""
+    by process, in that time."""
 
     pods: int
     seconds: float
@@ -107,14 +107,17 @@ async def _measure(client: Client, case: Case, server: int, command: list[str]) 
         stream = await client.watch(resources.PODS, NAMESPACE, options)
         await stack.enter_async_context(stream)
         group = await stack.enter_async_context(asyncio.TaskGroup())
-        bound = group.create_task(_bindings(stream, len(pods)))
+        first = asyncio.Event()
+        bound = group.create_task(_bindings(stream, len(pods), first))
         if not case.while_created:
             await create()
         scheduler = await stack.enter_async_context(_python(*command))
         processes = {"scheduler": scheduler.pid, "bench": os.getpid(), **_by_name(server)}
+        created = group.create_task(create()) if case.while_created else None
+        await first.wait()
         before = {name: cpu_seconds(pid) for name, pid in processes.items()}
-        if case.while_created:
-            await create()
+        if created is not None:
+            await created
         began, ended = await bound
         cpu = {name: cpu_seconds(pid) - before[name] for name, pid in processes.items()}
         if scheduler.returncode is not None:
@@ -122,8 +125,9 @@ async def _measure(client: Client, case: Case, server: int, command: list[str]) 
         return Outcome(pods=len(pods), seconds=ended - began, cpu=cpu)
 
 
-async def _bindings(stream: watch.Watch, count: int) -> tuple[float, float]:
-    """When the first of so many pods was seen changed, and the last one on a node."""
+async def _bindings(stream: watch.Watch, count: int, first: asyncio.Event) -> tuple[float, float]:
+    """When the first of so many pods was seen changed, which is told by `first`, and when the last
+    one was on a node."""
     seen: set[str] = set()
     began = 0.0
     while len(seen) < count:
@@ -132,6 +136,7 @@ async def _bindings(stream: watch.Watch, count: int) -> tuple[float, float]:
             raise SystemExit("hack/bench scheduler: the watch ended")
         changed = [event.object for event in batch if event.type == watch.MODIFIED]
         if changed:
+            first.set()
             began = began or time.perf_counter()
         seen.update(meta.name(pod) for pod in changed if pod["spec"].get("nodeName"))
     return began, time.perf_counter()

@@ -24,8 +24,11 @@ from pyk8s.scheduler.framework.podinfo import PodInfo
 from pyk8s.scheduler.framework.profile import Profile
 from pyk8s.scheduler.framework.status import Code, PluginError, Status
 from pyk8s.scheduler.metrics import Observe
+from pyk8s.scheduler.nominator import Taken
 
 _KEPT_MAX = 32
+
+Rejection = tuple[Status, NDArray[np.intp]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +45,11 @@ class Evaluation:
     def __init__(self, profile: Profile, pod: PodInfo, nodes: NodeTable) -> None:
         self.state: interface.CycleState = {}
         self.rejected: Status | None = None
-        # Rows that would be feasible but for pods they are promised to, or for what extenders say;
-        # and why they are not.
-        self.taken: Mapping[int, Status] = {}
-        # What came out for rows that are promised to others, as long as they do not change.
-        self.beside_promises: dict[int, Status | None] = {}
+        # Rows that would be feasible but for pods they are promised to.
+        self.taken = Taken()
+        # Rows that extenders leave out, and why.
+        self.left_out: Mapping[int, Status] = {}
+        self._rejections: Sequence[Rejection] | None = None
         # What is to be added to the scores of rows.
         self.extra: Mapping[int, int] = {}
         self._pod = pod
@@ -97,7 +100,8 @@ class Evaluation:
     def refresh(self, observe: Observe | None = None) -> None:
         """Bring the answers up to the table as it is now. `observe` is told how long each plugin
         takes that looks at single rows."""
-        nodes = self._nodes
+        self._rejections = None
+        nodes, was_counted = self._nodes, self.is_counted
         position = nodes.position
         versions = [plugin.version for _, plugin in self._counted]
         if self.rejected is not None:
@@ -110,20 +114,15 @@ class Evaluation:
                 self._alone: Mask = np.zeros(nodes.size, np.bool_)
                 self._total: Ints = np.full(nodes.size, -1, np.int64)
             self._judge(rows, observe)
-            self._forget_promises(rows)
+            self.taken.doubt(rows)
         elif versions == self._versions:
             return
         self._count()
+        if was_counted or self.is_counted:
+            # What depends on other rows is looked at anew each time.
+            self.taken.doubt(ALL)
         # A plugin may have met a resource for the first time, which is no change of any node.
         self._position, self._versions = position, versions
-
-    def _forget_promises(self, rows: Rows) -> None:
-        if isinstance(rows, slice) or self.is_counted:
-            # What depends on other rows is looked at anew each time.
-            self.beside_promises.clear()
-        else:
-            for row in rows:
-                self.beside_promises.pop(int(row), None)
 
     def _judge(self, rows: Rows, observe: Observe | None) -> None:
         """What each node is by itself."""
@@ -209,9 +208,9 @@ class Evaluation:
     def best(self) -> int:
         """A row with the highest score, any of those that have it; -1 where none fits."""
         feasible = self._feasible
-        if self.taken:
+        if self.taken.why or self.left_out:
             feasible = feasible.copy()
-            feasible[[*self.taken]] = False
+            feasible[[*self.taken.why, *self.left_out]] = False
         total = self._total
         if feasible is not self._alone:
             total = np.where(feasible, total, -1)
@@ -241,13 +240,6 @@ class Evaluation:
     def feasible_rows(self) -> list[int]:
         return [] if self.rejected is not None else np.flatnonzero(self._feasible).tolist()
 
-    def feasible_among(self, rows: Sequence[int]) -> list[int]:
-        if self.rejected is not None or not rows:
-            return []
-        chosen = np.array(rows, np.intp)
-        found: list[int] = chosen[self._feasible[chosen]].tolist()
-        return found
-
     def is_feasible(self, row: int) -> bool:
         return self.rejected is None and bool(self._feasible[row])
 
@@ -267,24 +259,32 @@ class Evaluation:
                 return Status(status.code, status.reasons, plugin.name)
         return None
 
-    def rejections(self) -> Iterator[tuple[Status, NDArray[np.intp]]]:
+    def rejections(self) -> Sequence[Rejection]:
         """Why nodes do not fit, by the first plugin that says so, and which nodes. None for a
         pod that was rejected as such."""
-        if self.rejected is not None:
-            return
+        if self._rejections is None:
+            self._rejections = () if self.rejected is not None else (*self._list_rejections(),)
+        return self._rejections
+
+    def _list_rejections(self) -> Iterator[Rejection]:
         left = self._nodes.is_node.copy()
         for codes, plugin in zip(self._codes, self._filters, strict=True):
             failing = left & (codes != interface.FITS)
+            if not failing.any():
+                continue
             for code in np.unique(codes[failing]):
                 status: Status = plugin.rejection(self.state, int(code))
                 rows = np.flatnonzero(failing & (codes == code))
                 yield Status(status.code, status.reasons, plugin.name), rows
             left &= ~failing
+        for status, taken in self.taken.rows.items():
+            yield status, np.fromiter(taken, np.intp, len(taken))
         alike: dict[Status, list[int]] = {}
-        for row, status in self.taken.items():
-            alike.setdefault(status, []).append(row)
-        for status, rows_taken in alike.items():
-            yield status, np.array(rows_taken, np.intp)
+        for row, status in self.left_out.items():
+            if row not in self.taken.why:
+                alike.setdefault(status, []).append(row)
+        for status, left_out in alike.items():
+            yield status, np.array(left_out, np.intp)
 
     def diagnosis(self) -> Diagnosis:
         count = self._nodes.node_count

@@ -10,13 +10,50 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from pyk8s.scheduler.framework.nodetable import NodeTable
+from pyk8s.scheduler.framework.nodetable import NodeTable, Rows
 from pyk8s.scheduler.framework.podinfo import PodInfo
 from pyk8s.scheduler.framework.status import Status
 
 
 class Judge(Protocol):
     def rejection_at(self, row: int) -> Status | None: ...
+
+
+class Evaluated(Judge, Protocol):
+    def is_feasible(self, row: int) -> bool: ...
+
+
+class Taken:
+    """Rows that would do for pods of one kind but for the pods they are promised to: `why`, and
+    the same the other way round, `rows` by reason. What is said of `doubted` rows may hold no
+    longer; None: all of them."""
+
+    def __init__(self) -> None:
+        self.why: dict[int, Status] = {}
+        # Dicts in place of sets, for their order.
+        self.rows: dict[Status, dict[int, None]] = {}
+        self.doubted: set[int] | None = None
+
+    def doubt(self, rows: Rows) -> None:
+        if isinstance(rows, slice):
+            self.doubted = None
+        elif self.doubted is not None:
+            self.doubted.update(rows.tolist())
+
+    def put(self, row: int, status: Status | None) -> None:
+        before = self.why.pop(row, None)
+        if before is not None:
+            of_reason = self.rows[before]
+            del of_reason[row]
+            if not of_reason:
+                del self.rows[before]
+        if status is not None:
+            self.why[row] = status
+            self.rows.setdefault(status, {})[row] = None
+
+    def clear(self) -> None:
+        self.why.clear()
+        self.rows.clear()
 
 
 class Nominator:
@@ -57,17 +94,23 @@ class Nominator:
     def on(self, node: str) -> list[PodInfo]:
         return [*self._on.get(node, {}).values()]
 
-    def rows_before(self, pod: PodInfo) -> list[int]:
-        """The rows of nodes where another pod comes first."""
-        rows, uid, priority = self._nodes.rows, pod.uid, pod.priority
-        found = []
-        for node, promised in self._on.items():
-            for other in promised.values():
-                if other.priority >= priority and other.uid != uid:
-                    if (row := rows.get(node)) is not None:
-                        found.append(row)
-                    break
-        return found
+    def look_beside(self, judge: Evaluated, pod: PodInfo, taken: Taken) -> None:
+        """Bring what is taken up to date for this pod. Each look changes the table and brings it
+        back, so what came out is kept; not for the row promised to the pod itself, for that is
+        seen otherwise by others."""
+        rows = self._nodes.rows
+        own = rows.get(self.node_of(pod.uid))
+        if taken.doubted is None:
+            taken.clear()
+            doubted = {rows[node] for node in self._on if node in rows}
+        else:
+            doubted = taken.doubted
+        if own is not None:
+            doubted.add(own)
+        for row in doubted:
+            is_promised = judge.is_feasible(row) and self._before(pod, self._nodes.names[row])
+            taken.put(row, self.rejection_at(judge, pod, row) if is_promised else None)
+        taken.doubted = set() if own is None else {own}
 
     def rejection_at(self, judge: Judge, pod: PodInfo, row: int) -> Status | None:
         """Why the pod does not fit the node, with and without those that come first: their

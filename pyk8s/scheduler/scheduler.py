@@ -292,39 +292,23 @@ class Scheduler:
         if evaluation.rejected is not None:
             return -1
         promised = self.nodes.rows.get(self._nominator.node_of(info.uid), -1)
-        taken: dict[int, Status] = {}
-        evaluation.extra = {}
+        evaluation.extra, evaluation.left_out = {}, {}
         if opinion is not None:
-            self._heed(opinion, evaluation, taken)
-        taken |= self._taken(evaluation, info, promised)
-        evaluation.taken = taken
-        if promised >= 0 and evaluation.is_feasible(promised) and promised not in taken:
+            self._heed(opinion, evaluation)
+        self._nominator.look_beside(evaluation, info, evaluation.taken)
+        left_out = promised in evaluation.left_out or promised in evaluation.taken.why
+        if promised >= 0 and evaluation.is_feasible(promised) and not left_out:
             return promised
         return evaluation.best()
 
-    def _taken(self, evaluation: Evaluation, info: PodInfo, promised: int) -> dict[int, Status]:
-        """Rows that would do but for the pods they are promised to. Each look changes the table
-        and brings it back, so what came out is kept; not for the row promised to the pod itself,
-        for that is seen otherwise by others."""
-        taken: dict[int, Status] = {}
-        known = evaluation.beside_promises
-        for row in evaluation.feasible_among(self._nominator.rows_before(info)):
-            if row == promised:
-                status = self._nominator.rejection_at(evaluation, info, row)
-            elif row in known:
-                status = known[row]
-            else:
-                status = known[row] = self._nominator.rejection_at(evaluation, info, row)
-            if status is not None:
-                taken[row] = status
-        return taken
-
-    def _heed(self, opinion: Opinion, evaluation: Evaluation, taken: dict[int, Status]) -> None:
+    def _heed(self, opinion: Opinion, evaluation: Evaluation) -> None:
         """Nodes that became feasible meanwhile have not passed the extenders either."""
-        for row in evaluation.feasible_rows():
-            name = self.nodes.names[row]
-            if name not in opinion.passed:
-                taken[row] = opinion.failed.get(name, _UNSAID)
+        names = ((row, self.nodes.names[row]) for row in evaluation.feasible_rows())
+        evaluation.left_out = {
+            row: opinion.failed.get(name, _UNSAID)
+            for row, name in names
+            if name not in opinion.passed
+        }
         rows = self.nodes.rows
         scores = opinion.scores.items()
         evaluation.extra = {rows[name]: score for name, score in scores if name in rows}

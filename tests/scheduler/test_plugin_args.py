@@ -22,6 +22,7 @@ from pyk8s.scheduler.framework.status import Code
 from pyk8s.scheduler.handle import Handle
 from pyk8s.scheduler.nominator import Nominator
 from pyk8s.scheduler.placement import follow
+from pyk8s.scheduler.plugins.defaultpreemption import Candidate
 from pyk8s.scheduler.profiles import make_profile
 
 FEW = settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
@@ -335,14 +336,10 @@ def test_preemption_candidates(args: Object, most: int) -> None:
     evaluation = Evaluation(world.profile, info, world.table)
     evaluation.refresh()
     assert evaluation.best() < 0
-    rejected = [row for _, rows in evaluation.rejections() for row in rows]
-    found = world.plugin._candidates(info, evaluation, [int(row) for row in rejected], _Counts())
+    rejected = np.concatenate([rows for _, rows in evaluation.rejections()])
+    found = world.plugin._dry_runs_of(info, evaluation, rejected)
     assert len(found) == most
-
-
-class _Counts(dict[str, int]):
-    def update(self, *others: Any) -> None:
-        raise AssertionError("every node is a candidate")
+    assert all(isinstance(each, Candidate) for each in found)
 
 
 def test_bind_timeout() -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from pyk8s.scheduler.evaluation import Evaluations
 from pyk8s.scheduler.framework import podinfo
 from pyk8s.scheduler.framework.interface import PostFilterResult
 from pyk8s.scheduler.framework.nodetable import NodeTable
-from pyk8s.scheduler.nominator import Nominator
+from pyk8s.scheduler.nominator import Nominator, Taken
 from pyk8s.scheduler.placement import follow
 from pyk8s.scheduler.plugins.defaultpreemption import Candidate, DefaultPreemption, best_of
 from pyk8s.scheduler.profiles import Handle, default_profile
@@ -187,6 +188,38 @@ def test_promises_change_their_row() -> None:
         else:
             world.nominator.remove("promised")
         assert changed(position) == names
+
+
+@settings(max_examples=40)
+@given(st.randoms(use_true_random=False))
+def test_what_is_taken_is_kept_as_it_would_be_found_anew(chance: random.Random) -> None:
+    """Whatever is promised, taken back, bound or ended between two attempts: what is known of the
+    rows that others were promised is what a first look at them says."""
+    names = [f"n{number}" for number in range(4)]
+    world = World(Cluster([node(name) for name in names]))
+    pods = [podinfo.of(pod(f"p{number}", chance.choice((4, 5, 6)), "1")) for number in range(8)]
+    bound: set[str] = set()
+    for _ in range(40):
+        info, name = chance.choice(pods), chance.choice(names)
+        act = chance.randrange(4)
+        if act == 0 and info.uid not in bound:
+            world.nominator.add(info, name)
+        elif act == 1:
+            world.nominator.remove(info.uid)
+        elif act == 2:
+            world.nominator.remove(info.uid)
+            world.table.add_pod(info, name)
+            bound.add(info.uid)
+        else:
+            world.table.remove_pod(info.uid)
+            bound.discard(info.uid)
+        asking = chance.choice(pods)
+        kept, anew = world.kept.of(world.profile, asking), Taken()
+        world.nominator.look_beside(kept, asking, kept.taken)
+        world.nominator.look_beside(kept, asking, anew)
+        assert kept.taken.why == anew.why
+        by_reason = {status: set(rows) for status, rows in anew.rows.items()}
+        assert {status: set(rows) for status, rows in kept.taken.rows.items()} == by_reason
 
 
 def test_victims_by_dry_runs_that_were_kept() -> None:

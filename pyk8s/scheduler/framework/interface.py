@@ -7,7 +7,7 @@ Which of them a plugin has is looked up once, when its profile is made. Upstream
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -99,7 +99,7 @@ class Judged(Protocol):
     @property
     def is_counted(self) -> bool: ...
 
-    def rejections(self) -> Iterator[tuple[Status, NDArray[np.intp]]]:
+    def rejections(self) -> Sequence[tuple[Status, NDArray[np.intp]]]:
         """Why rows do not fit, by the first plugin that says so, and which rows."""
         ...
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pyk8s.apimachinery import labels, meta
 from pyk8s.apimachinery.gvk import Object
 from pyk8s.scheduler.framework.interface import Judged, PostFilterResult
-from pyk8s.scheduler.framework.nodetable import NodeTable
+from pyk8s.scheduler.framework.nodetable import ALL, NodeTable
 from pyk8s.scheduler.framework.podinfo import PodInfo
 from pyk8s.scheduler.framework.status import Code, Status
 from pyk8s.scheduler.nominator import Nominator
@@ -67,24 +67,43 @@ class PreemptionArgs:
 
 
 _DryRun = Candidate | tuple[str, ...]
+_UNKNOWN, _NO_CANDIDATE, _CANDIDATE, _VIOLATING = range(4)
 
 
 @dataclass(slots=True)
 class _DryRuns:
     """What came out for pods of one signature, by row, as long as the row does not change."""
 
-    position: int
     budgets: tuple[str, ...]
+    position: int = -1
     by_row: dict[int, _DryRun] = field(default_factory=dict)
+    # The same as codes, of all rows.
+    kinds: NDArray[np.int8] = field(default_factory=lambda: np.zeros(0, np.int8))
 
     def catch_up(self, nodes: NodeTable) -> None:
-        rows = nodes.changed_since(self.position)
+        rows = ALL if self.position < 0 else nodes.changed_since(self.position)
         if isinstance(rows, slice):
             self.by_row.clear()
+            self.kinds = np.zeros(nodes.size, np.int8)
         else:
-            for row in rows:
-                self.by_row.pop(int(row), None)
+            self.kinds[rows] = _UNKNOWN
         self.position = nodes.position
+
+    def put(self, row: int, result: _DryRun) -> None:
+        self.by_row[row] = result
+        if not isinstance(result, Candidate):
+            self.kinds[row] = _NO_CANDIDATE
+        else:
+            self.kinds[row] = _VIOLATING if result.violations else _CANDIDATE
+
+    def enough(self, rows: NDArray[np.intp], wanted: int) -> NDArray[np.intp]:
+        """The first of the rows, until so many candidates are among them, one of which violates
+        no budget; rows not known yet are taken to be such."""
+        kinds = self.kinds[rows]
+        is_candidate = kinds != _NO_CANDIDATE
+        is_harmless = is_candidate & (kinds != _VIOLATING)
+        is_enough = (np.cumsum(is_candidate) >= wanted) & np.logical_or.accumulate(is_harmless)
+        return rows[: int(is_enough.argmax()) + 1] if is_enough.any() else rows
 
 
 class DefaultPreemption:
@@ -106,19 +125,20 @@ class DefaultPreemption:
         self._kept: dict[bytes, _DryRuns] = {}
 
     def post_filter(self, pod: PodInfo, judged: Judged) -> PostFilterResult:
-        rejections = [*judged.rejections()]
+        rejections = judged.rejections()
         ineligible = self._ineligible(pod, rejections)
         if ineligible:
             return PostFilterResult(None, message=f"preemption: {ineligible}")
-        helped: list[int] = []
-        for status, rows in rejections:
-            if status.code is Code.UNSCHEDULABLE:
-                helped += rows.tolist()
-        reasons: Counter[str] = Counter()
-        if unhelped := self._nodes.node_count - len(helped):
-            reasons[NOT_HELPFUL] = unhelped
-        candidates = self._candidates(pod, judged, helped, reasons)
+        by_pods = [rows for status, rows in rejections if status.code is Code.UNSCHEDULABLE]
+        helped = np.concatenate(by_pods) if by_pods else np.zeros(0, np.intp)
+        found = self._dry_runs_of(pod, judged, helped)
+        candidates = [each for each in found if isinstance(each, Candidate)]
         if not candidates:
+            reasons: Counter[str] = Counter()
+            if unhelped := self._nodes.node_count - len(helped):
+                reasons[NOT_HELPFUL] = unhelped
+            for each in found:
+                reasons.update(each if isinstance(each, tuple) else ())
             listed = ", ".join(sorted(f"{count} {reason}" for reason, count in reasons.items()))
             available = f"0/{self._nodes.node_count} nodes are available"
             return PostFilterResult("", message=f"preemption: {available}: {listed}.")
@@ -141,38 +161,39 @@ class DefaultPreemption:
                 return "not eligible due to a terminating pod on the nominated node."
         return ""
 
-    def _candidates(
-        self, pod: PodInfo, judged: Judged, rows: list[int], reasons: Counter[str]
-    ) -> list[Candidate]:
+    def _dry_runs_of(
+        self, pod: PodInfo, judged: Judged, rows: NDArray[np.intp]
+    ) -> Sequence[_DryRun]:
+        """What came out for as many of the rows as are needed, from one at random on."""
+        if not rows.size:
+            return ()
         args = self._args
         wanted = max(len(rows) * args.candidates_percent // 100, args.candidates_least)
-        begin = random.randrange(len(rows)) if rows else 0
+        rows = np.roll(rows, -random.randrange(len(rows)))
         listed = self._budgets()
         budgets = [_Budget.of(each) for each in listed]
         kept = self._dry_runs(pod, judged, tuple(map(meta.resource_version, listed)))
-        found: list[Candidate] = []
         # What is promised to the pod itself is seen otherwise by others.
         own = self._nodes.rows.get(self._nominator.node_of(pod.uid))
-        for row in (*rows[begin:], *rows[:begin]):
-            result = kept.by_row.get(row)
-            if result is None or row == own:
-                with self._nodes.supposing():
-                    result = self._dry_run(pod, judged, row, budgets)
-                if row != own:
-                    kept.by_row[row] = result
-            if isinstance(result, Candidate):
-                found.append(result)
-                if len(found) >= wanted and not all(each.violations for each in found):
-                    break
-            else:
-                reasons.update(result)
-        return found
+        try:
+            if own is not None:
+                kept.kinds[own] = _UNKNOWN
+            chosen = kept.enough(rows, wanted)
+            while (unknown := chosen[kept.kinds[chosen] == _UNKNOWN]).size:
+                for row in unknown.tolist():
+                    with self._nodes.supposing():
+                        kept.put(row, self._dry_run(pod, judged, row, budgets))
+                chosen = kept.enough(rows, wanted)
+            return [kept.by_row[row] for row in chosen.tolist()]
+        finally:
+            if own is not None:
+                kept.kinds[own] = _UNKNOWN
 
     def _dry_runs(self, pod: PodInfo, judged: Judged, budgets: tuple[str, ...]) -> _DryRuns:
         kept = self._kept.get(pod.signature)
         if kept is None or kept.budgets != budgets or judged.is_counted:
             # What depends on other rows is looked at anew each time.
-            kept = self._kept[pod.signature] = _DryRuns(self._nodes.position, budgets)
+            kept = self._kept[pod.signature] = _DryRuns(budgets)
             if len(self._kept) > _KEPT_MAX:
                 del self._kept[next(iter(self._kept))]
         kept.catch_up(self._nodes)
@@ -195,13 +216,24 @@ class DefaultPreemption:
                 return status.reasons
             violating, others = split_by_budgets(sorted(lower, key=_importance), budgets)
             violations = 0
+            # Those that have to go from the node as it stands now: the next one that is alike
+            # would be the same question.
+            refused: set[tuple[bytes, bool]] = set()
             for each in (*violating, *others):
+                alike = (each.signature, meta.is_being_deleted(each.pod))
+                if alike in refused:
+                    violations += each in violating
+                    continue
                 nodes.add_pod(each, node)
                 del gone[each.uid]
-                if self._nominator.rejection_at(judged, pod, row) is not None:
-                    nodes.remove_pod(each.uid)
-                    gone[each.uid] = each
-                    violations += each in violating
+                if self._nominator.rejection_at(judged, pod, row) is None:
+                    refused.clear()
+                    continue
+                nodes.remove_pod(each.uid)
+                gone[each.uid] = each
+                violations += each in violating
+                if not judged.is_counted:
+                    refused.add(alike)
             if not gone:
                 # It is not for pods that the node is out, as when an extender leaves it out.
                 return (f'expected at least one victim pod on node "{node}"',)
@@ -233,7 +265,6 @@ def _importance(pod: PodInfo) -> tuple[int, str]:
 def best_of(candidates: Sequence[Candidate]) -> Candidate:
     """Upstream's pickOneNodeForPreemption: fewest violations, then the least important victims,
     then the fewest, then those that started last."""
-
     least = min(each.cost for each in candidates)
     equal = (each for each in candidates if each.cost == least)
     return max(equal, key=lambda each: each.earliest_start)
