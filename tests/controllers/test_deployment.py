@@ -301,6 +301,27 @@ def test_shrinking(old: list, new: tuple, expected: dict) -> None:
     assert scaling.shrunk(made, sized("new", *new), sets) == expected
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        pytest.param([(10, 10)], 0, 3, id="as far as it may surge"),
+        pytest.param([(8, 8)], 3, 5, id="what the old one has lost"),
+        pytest.param([(8, 10)], 3, 3, id="not what it is still to lose"),
+        pytest.param([(8, 9)], 3, 4, id="as far as it has lost it"),
+        pytest.param([(10, 4)], 3, 3, id="what it is yet to have counts"),
+        pytest.param([(0, 0)], 9, 10, id="never more than is wanted"),
+    ],
+)
+def test_growing(old: list, new: int, expected: int) -> None:
+    """10 replicas, 3 above at most, of Pods that are there or are to be."""
+    made = deployment("web", 10, strategy=rolling(3, 2))
+    sets = [sized(str(i), wanted, 0) for i, (wanted, _) in enumerate(old, 1)]
+    for replica_set, (_, there) in zip(sets, old, strict=True):
+        replica_set["status"]["replicas"] = there
+    growing = sized("new", new, 0)
+    assert scaling.new_size(made, [*sets, growing], growing) == expected
+
+
 def test_templates_are_compared_not_their_hashes() -> None:
     """A label of ours, a null, and the order of keys make no difference; anything else does."""
     made = deployment("web", 1)

@@ -43,14 +43,21 @@ def max_unavailable(deployment: Object) -> int:
 
 
 def new_size(deployment: Object, all_sets: Sequence[Object], new: Object) -> int:
-    """How large the new ReplicaSet may become now."""
+    """How large the new ReplicaSet may become now. Upstream goes by sizes that were asked for, and
+    so has more Pods than maxSurge allows while those of a set that was told to shrink are still
+    there, which is long where its controller has just been started again."""
     wanted = replicas(deployment)
     if not is_rolling(deployment):
         return wanted
-    room = wanted + max_surge(deployment) - total(all_sets)
+    room = wanted + max_surge(deployment) - sum(map(_held, all_sets))
     if room <= 0:
         return replicas(new)
     return replicas(new) + min(room, wanted - replicas(new))
+
+
+def _held(replica_set: Object) -> int:
+    """The Pods it may have at this moment: those it is to have, or those it has not lost yet."""
+    return max(replicas(replica_set), counted(replica_set, "replicas"))
 
 
 def shrunk(deployment: Object, new: Object, old: Sequence[Object]) -> dict[str, int]:
