@@ -107,16 +107,33 @@ async def test_meddling_is_put_right(world: World) -> None:
     await leads_to(world, ["192.0.2.1"], [])
 
 
-async def test_traffic_distribution_and_trigger_time(world: World) -> None:
-    """Endpoints are meant for clients near them for as long as the Service wants that; what was
-    written last says when the change happened that it follows."""
+async def test_trigger_time(world: World) -> None:
+    """What was written last says when the change happened that it follows."""
+    service = await world.create(resources.SERVICES, objects.service("web"))
+    # One change after the other: of two that are seen at once only the earlier time is told.
+    made = service["metadata"]["creationTimestamp"]
+    await eventually(lambda: trigger_times_are(world, made), "a Service's own time is told")
+    await run_pod(world, "one", "192.0.2.1", since="2031-05-05T05:05:05Z")
+    await leads_to(world, ["192.0.2.1"], [])
+    assert await trigger_times_are(world, "2031-05-05T05:05:05Z")
+
+
+async def trigger_times_are(world: World, at: str) -> bool:
+    """Of the one slice and of the Endpoints."""
+    found = await world.list(resources.ENDPOINT_SLICES)
+    found += await world.list(resources.ENDPOINTS)
+    return [meta.annotations(each).get(triggertimes.ANNOTATION) for each in found] == [at, at]
+
+
+async def test_traffic_distribution(world: World) -> None:
+    """Endpoints are meant for clients near them for as long as the Service wants that."""
     node = f"{world.namespace}-node"
     zone = {"topology.kubernetes.io/zone": "z1"}
     await world.client.create(resources.NODES, {"metadata": {"name": node, "labels": zone}})
     service = objects.service("web")
     service["spec"]["trafficDistribution"] = "PreferSameNode"
-    made = await world.create(resources.SERVICES, service)
-    await run_pod(world, "one", "192.0.2.1", node=node, since="2031-05-05T05:05:05Z")
+    await world.create(resources.SERVICES, service)
+    await run_pod(world, "one", "192.0.2.1", node=node)
     await leads_to(world, ["192.0.2.1"], [])
     near = {"forZones": [{"name": "z1"}], "forNodes": [{"name": node}]}
 
@@ -128,11 +145,6 @@ async def test_traffic_distribution_and_trigger_time(world: World) -> None:
         return await hints() == [near]
 
     await eventually(is_near, "the endpoint is for its zone and node")
-    (filled,) = await world.list(resources.ENDPOINT_SLICES)
-    endpoints = await world.find(resources.ENDPOINTS, "web")
-    for each in (filled, endpoints):
-        times = {"2031-05-05T05:05:05Z", made["metadata"]["creationTimestamp"]}
-        assert meta.annotations(each)[triggertimes.ANNOTATION] in times
     await world.patch(resources.SERVICES, "web", {"spec": {"trafficDistribution": None}})
 
     async def is_for_all() -> bool:
