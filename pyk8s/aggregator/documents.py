@@ -39,10 +39,6 @@ def unknown(version: str) -> Document:
     return {"version": version, "freshness": STALE}
 
 
-def as_stale(version: Document) -> Document:
-    return {**version, "freshness": STALE}
-
-
 # --- APIGroupDiscoveryList
 
 

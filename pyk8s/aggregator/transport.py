@@ -17,9 +17,6 @@ from pyk8s.endpoints.forwarding import Header
 from pyk8s.endpoints.lines import IdleLines
 from pyk8s.endpoints.relay import Peer, Relay
 
-# What is in this server's name, not in a client's.
-AGGREGATOR = UserInfo("system:kube-aggregator")
-
 _REMOTE_USER = b"x-remote-user"
 _REMOTE_UID = b"x-remote-uid"
 _REMOTE_GROUP = b"x-remote-group"

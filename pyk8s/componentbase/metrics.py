@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 Labels = tuple[str, ...]
 Kind = Literal["counter", "gauge", "histogram"]
@@ -60,8 +60,10 @@ class Family(NamedTuple):
 Collector = Callable[[], Iterable[Family]]
 
 
-class Counter:
-    """Only ever grows. The values of its labels are given in the order of their names."""
+class _Numbers:
+    """One number per combination of labels, whose values are given in the order of their names."""
+
+    _kind: ClassVar[Kind]
 
     def __init__(self, name: str, help: str, labels: Sequence[str] = ()) -> None:
         self.name, self.help, self.labels = name, help, tuple(labels)
@@ -76,28 +78,22 @@ class Counter:
 
     def collect(self) -> Iterator[Family]:
         samples = [Sample(*item) for item in self._values.items()]
-        yield Family(self.name, "counter", self.help, self.labels, samples)
+        yield Family(self.name, self._kind, self.help, self.labels, samples)
 
 
-class Gauge:
+class Counter(_Numbers):
+    """Only ever grows."""
+
+    _kind = "counter"
+
+
+class Gauge(_Numbers):
     """What stands at a moment. For what can be looked up when asked, write a Collector."""
 
-    def __init__(self, name: str, help: str, labels: Sequence[str] = ()) -> None:
-        self.name, self.help, self.labels = name, help, tuple(labels)
-        self._values: dict[Labels, float] = {} if labels else {(): 0.0}
+    _kind = "gauge"
 
     def set(self, value: float, *labels: str) -> None:
         self._values[labels] = value
-
-    def inc(self, *labels: str, by: float = 1.0) -> None:
-        self._values[labels] = self._values.get(labels, 0.0) + by
-
-    def value(self, *labels: str) -> float:
-        return self._values.get(labels, 0.0)
-
-    def collect(self) -> Iterator[Family]:
-        samples = [Sample(*item) for item in self._values.items()]
-        yield Family(self.name, "gauge", self.help, self.labels, samples)
 
 
 class Histogram:

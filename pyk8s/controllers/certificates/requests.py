@@ -92,7 +92,6 @@ def alternative_names(parsed: x509.CertificateSigningRequest) -> list[x509.Gener
 
 # --- what the signers take
 
-Usages = frozenset[str]
 _Fault = Callable[[x509.CertificateSigningRequest, Sequence[str]], str]
 
 
