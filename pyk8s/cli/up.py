@@ -32,8 +32,6 @@ from pyk8s.server import certificates, etcd_process, listener
 READY_SECONDS_MAX = 30.0
 READY_POLL_SECONDS = 0.02
 
-_DEFAULT_ACCOUNT = "/api/v1/namespaces/default/serviceaccounts/default"
-
 # What an operator can put right: one line says more than a traceback.
 _OPERATOR_ERRORS = (
     UsageError,
@@ -175,10 +173,11 @@ class ControlPlane:
             self.clients.append(client)
             await client.start()
         for client in self.clients:
-            if CLIENT_COMPONENTS[client.name].is_waited_for and not await client.wait_until_ready():
+            kind = CLIENT_COMPONENTS[client.name]
+            if kind.is_waited_for and not await client.wait_until_ready():
                 await _expect_no_end(client)
-            if client.name == "controller-manager":
-                await self._within(self._may_have_pods(files), client)
+            if kind.makes:
+                await self._within(self._shown(kind.makes, files), client)
 
     def _flags(self, files: certificates.Files) -> list[str]:
         servers = self.options.etcd_servers or ((self.etcd.url,) if self.etcd else ())
@@ -228,11 +227,11 @@ class ControlPlane:
                 await _expect_no_end(worker)
         await self._until_answered(ssl.create_default_context(cafile=files.ca_cert), "/readyz")
 
-    async def _may_have_pods(self, files: certificates.Files) -> None:
-        """Once the controllers have made the ServiceAccount that a Pod cannot do without."""
+    async def _shown(self, path: str, files: certificates.Files) -> None:
+        """To the admin."""
         tls = ssl.create_default_context(cafile=files.ca_cert)
         tls.load_cert_chain(files.admin_cert, files.admin_key)
-        await self._until_answered(tls, _DEFAULT_ACCOUNT)
+        await self._until_answered(tls, path)
 
     async def _until_answered(self, tls: ssl.SSLContext, path: str) -> None:
         address = (self._host(), self._port())

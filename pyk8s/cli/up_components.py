@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientComponent:
     """A `pyk8s` command that knows the API server over HTTP alone. `flags` are those it gets
-    beside `--kubeconfig`; one that is waited for says on its ready pipe when it is ready."""
+    beside `--kubeconfig`. One that is waited for says on its ready pipe when it is ready, or has
+    made what the API server then shows at `makes`."""
 
     flags: Callable[[UpOptions, Files], Sequence[str]]
     is_waited_for: bool = False
+    makes: str = ""
 
 
 CLIENT_COMPONENTS: Mapping[str, ClientComponent] = {
@@ -32,7 +34,9 @@ CLIENT_COMPONENTS: Mapping[str, ClientComponent] = {
             f"--cluster-signing-cert-file={files.ca_cert}",
             f"--cluster-signing-key-file={files.ca_key}",
             *options.ranges.controller_manager(),
-        )
+        ),
+        # Without which no Pod is taken.
+        makes="/api/v1/namespaces/default/serviceaccounts/default",
     ),
     "scheduler": ClientComponent(
         flags=lambda options, files: (

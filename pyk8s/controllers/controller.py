@@ -29,6 +29,17 @@ _EXPECTED_REASONS = (errors.CONFLICT, errors.ALREADY_EXISTS)
 Task = Callable[[], Coroutine[Any, Any, None]]
 
 
+def every(seconds: float, look: Callable[[], None]) -> Task:
+    """Look now and again and again, with so much time between."""
+
+    async def keep_looking() -> None:
+        while True:
+            look()
+            await asyncio.sleep(seconds)
+
+    return keep_looking
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
     """What a controller is made with. `client` and `recorder` speak in its name."""

@@ -5,7 +5,6 @@ upstream's `controller/certificates/cleaner`.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import time
 from collections.abc import Callable, Iterable
@@ -18,7 +17,7 @@ from pyk8s.apimachinery.gvk import Object
 from pyk8s.client import resources
 from pyk8s.client.store import Key
 from pyk8s.controllers.certificates import requests
-from pyk8s.controllers.controller import Context, Controller, Task
+from pyk8s.controllers.controller import Context, Controller, Task, every
 
 _INTERVAL_SECONDS = 3600.0
 # After a decision or a failure; and without any, or with an approval that nobody acts upon.
@@ -36,12 +35,7 @@ class RequestCleaner(Controller[Key]):
         self._requests = self.informer(resources.CERTIFICATE_SIGNING_REQUESTS)
 
     def tasks(self) -> Iterable[Task]:
-        return (self._keep_looking,)
-
-    async def _keep_looking(self) -> None:
-        while True:
-            self.look()
-            await asyncio.sleep(_INTERVAL_SECONDS)
+        return (every(_INTERVAL_SECONDS, self.look),)
 
     def look(self) -> None:
         """At all of them, one by one."""

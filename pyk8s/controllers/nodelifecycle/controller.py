@@ -9,7 +9,6 @@ Handlers count by difference, so a cluster in which all is well costs its heartb
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable
@@ -20,7 +19,7 @@ from pyk8s.client import events, informer, resources
 from pyk8s.client.client import STRATEGIC_MERGE_PATCH, Patch
 from pyk8s.client.store import Key
 from pyk8s.controllers import nodes, pods
-from pyk8s.controllers.controller import Context, Controller, Task
+from pyk8s.controllers.controller import Context, Controller, Task, every
 from pyk8s.controllers.nodelifecycle import taints
 from pyk8s.controllers.nodelifecycle.health import Health, Healths
 from pyk8s.controllers.nodelifecycle.zones import Zones
@@ -132,12 +131,7 @@ class NodeLifecycleController(Controller[Key]):
     # --- the look at all of them
 
     def tasks(self) -> Iterable[Task]:
-        return (self._monitor,)
-
-    async def _monitor(self) -> None:
-        while True:
-            self.look()
-            await asyncio.sleep(self._period)
+        return (every(self._period, self.look),)
 
     def look(self) -> None:
         """Who has fallen silent, how the zones are, and who is to be evicted."""

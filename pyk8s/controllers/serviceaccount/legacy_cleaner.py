@@ -8,8 +8,6 @@ upstream's `legacy_serviceaccount_token_cleaner.go`.
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
@@ -17,14 +15,14 @@ from typing import NamedTuple
 
 from pyk8s.apimachinery import errors, meta, times
 from pyk8s.apimachinery.gvk import Object
-from pyk8s.client import resources, rest
+from pyk8s.client import resources
 from pyk8s.client.client import DeleteOptions, ListOptions, Patch
 from pyk8s.componenthelpers import podsecrets, tokensigning
-from pyk8s.controllers.controller import Context, Controller, Task
-
-_log = logging.getLogger(__name__)
+from pyk8s.controllers.controller import Context, Controller, Task, every
 
 _INTERVAL_SECONDS = 24 * 60 * 60.0
+# The one key: all tokens are looked at together.
+_ALL = ""
 _TOKENS = ListOptions(field_selector=f"type={tokensigning.SECRET_TYPE}")
 
 
@@ -39,10 +37,8 @@ _STAYS = Verdict()
 
 
 class LegacyTokenCleaner(Controller[str]):
-    """It looks by the clock; its queue stays empty."""
-
     name = "legacy-serviceaccount-token-cleaner-controller"
-    workers = 0
+    workers = 1
 
     def __init__(self, context: Context, now: Callable[[], float] = time.time) -> None:
         super().__init__(context)
@@ -50,20 +46,10 @@ class LegacyTokenCleaner(Controller[str]):
         self._accounts = self.informer(resources.SERVICE_ACCOUNTS)
 
     def tasks(self) -> Iterable[Task]:
-        return (self._keep_looking,)
+        return (every(_INTERVAL_SECONDS, lambda: self.queue.add(_ALL)),)
 
     async def reconcile(self, key: str) -> None:
-        raise AssertionError("nothing is queued")
-
-    async def _keep_looking(self) -> None:
-        while True:
-            try:
-                await self.look()
-            except (errors.StatusError, rest.ServerUnreachable) as error:
-                self.statistics.failed += 1
-                self.statistics.last_error = str(error)
-                _log.warning("legacy tokens not looked at: error=%s", error)
-            await asyncio.sleep(_INTERVAL_SECONDS)
+        await self.look()
 
     async def look(self) -> None:
         """At all of them. Raises StatusError."""
