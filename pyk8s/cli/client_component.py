@@ -80,6 +80,16 @@ def add_burst(parser: flags.Parser) -> None:
     )
 
 
+def add_tls(parser: flags.Parser) -> None:
+    """How a component serves HTTPS."""
+    for flag, what in (
+        ("--tls-cert-file", "certificate to serve with (default: one it signs itself)"),
+        ("--tls-private-key-file", "its key"),
+        ("--client-ca-file", "whose client certificates are let in, beside tokens"),
+    ):
+        parser.add_argument(flag, default="", metavar="FILE", help=what)
+
+
 def add_secure_serving(parser: flags.Parser, port: int) -> None:
     """What `take_secure_serving` takes; `port` is the component's own upstream."""
     add = parser.add_argument
@@ -98,12 +108,7 @@ def add_secure_serving(parser: flags.Parser, port: int) -> None:
         help=f"port of /healthz, /livez, /readyz and /metrics, over TLS (default: 0, not served;"
         f" upstream: {port})",
     )
-    for flag, what in (
-        ("--tls-cert-file", "certificate to serve with (default: one it signs itself)"),
-        ("--tls-private-key-file", "its key"),
-        ("--client-ca-file", "whose client certificates are let in, beside tokens"),
-    ):
-        add(flag, default="", metavar="FILE", help=what)
+    add_tls(parser)
     add(
         "--authorization-always-allow-paths",
         default=("/healthz", "/readyz", "/livez"),

@@ -59,12 +59,7 @@ def _parser() -> flags.Parser:
         metavar="PORT",
         help="its port, the same for all nodes (default: 0, which takes a free one)",
     )
-    for flag, what in (
-        ("--client-ca-file", "whose client certificates are let in, beside tokens"),
-        ("--tls-cert-file", "certificate to serve with (default: one it signs itself)"),
-        ("--tls-private-key-file", "its key"),
-    ):
-        add(flag, default="", metavar="FILE", help=what)
+    client_component.add_tls(parser)
     for flag, default in (("cpu", "8"), ("memory", "32Gi"), ("pods", "110")):
         add(
             f"--{flag}",

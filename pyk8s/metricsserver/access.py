@@ -25,13 +25,19 @@ from pyk8s.client.client import Client
 from pyk8s.client.reflector import ResourceListWatcher
 from pyk8s.client.resources import CONFIGMAPS
 from pyk8s.serving import certificate, requestheader
-from pyk8s.serving.delegation import Delegation, User, bearer_token, user_of_certificate
+from pyk8s.serving.delegation import (
+    ALWAYS_ALLOWED_PATHS,
+    Delegation,
+    User,
+    always_allowed_by,
+    bearer_token,
+    user_of_certificate,
+)
 from pyk8s.serving.requestheader import Authorities, Config, Headers
 
 _log = logging.getLogger(__name__)
 
 SYSTEM_MASTERS = "system:masters"
-ALWAYS_ALLOWED_PATHS = ("/healthz", "/readyz", "/livez")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +58,8 @@ class Access:
         self._delegation = Delegation(client)
         self._tls = tls
         self._options = options
+        # To everybody, unasked.
+        self.is_open = always_allowed_by(options.always_allowed_paths)
         self._config = Config()
         self._authorities = Authorities(self._config)
         source = ResourceListWatcher(
@@ -111,13 +119,6 @@ class Access:
         if user is None:
             raise errors.unauthorized()
         return user
-
-    def is_open(self, path: str) -> bool:
-        """To everybody, unasked. Upstream: --authorization-always-allow-paths."""
-        return any(
-            path == each or (each.endswith("*") and path.startswith(each[:-1]))
-            for each in self._options.always_allowed_paths
-        )
 
     async def check(self, user: User, path: str, resource: Mapping[str, str]) -> None:
         """`resource` is empty for a path that is none. Raises StatusError, 403 for a user who may

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pyk8s.apimachinery import codec, errors
@@ -19,10 +19,14 @@ from pyk8s.client import rest
 from pyk8s.client.client import Client
 from pyk8s.componentbase import serving
 from pyk8s.serving import certificate
-from pyk8s.serving.delegation import Delegation, User, bearer_token, user_of_certificate
-
-# Upstream's default of --authorization-always-allow-paths.
-ALWAYS_ALLOWED = ("/healthz", "/readyz", "/livez")
+from pyk8s.serving.delegation import (
+    ALWAYS_ALLOWED_PATHS,
+    Delegation,
+    User,
+    always_allowed_by,
+    bearer_token,
+    user_of_certificate,
+)
 
 _ANONYMOUS = User("system:anonymous", ("system:unauthenticated",))
 
@@ -37,7 +41,7 @@ class SecureServing:
     tls_cert_file: str = ""
     tls_private_key_file: str = ""
     client_ca_file: str = ""
-    authorization_always_allow_paths: tuple[str, ...] = ALWAYS_ALLOWED
+    authorization_always_allow_paths: tuple[str, ...] = ALWAYS_ALLOWED_PATHS
 
 
 async def serve(options: SecureServing, client: Client, page: serving.Page) -> asyncio.Server:
@@ -53,10 +57,10 @@ async def serve(options: SecureServing, client: Client, page: serving.Page) -> a
 
 
 def guarded(
-    page: serving.Page, auth: Delegation, always_allowed: Sequence[str] = ALWAYS_ALLOWED
+    page: serving.Page, auth: Delegation, always_allowed: Sequence[str] = ALWAYS_ALLOWED_PATHS
 ) -> serving.Page:
     """The page, for those who may ask for its path."""
-    is_open = _matcher(always_allowed)
+    is_open = always_allowed_by(always_allowed)
 
     async def answer(question: serving.Question) -> serving.Answer:
         if is_open(question.path):
@@ -70,13 +74,6 @@ def guarded(
         return await page(question)
 
     return answer
-
-
-def _matcher(paths: Sequence[str]) -> Callable[[str], bool]:
-    """A path by itself, or, where it ends in `/*`, with all below it."""
-    exact = {path for path in paths if not path.endswith("/*")}
-    prefixes = tuple(path[:-1] for path in paths if path.endswith("/*"))
-    return lambda path: path in exact or path.startswith(prefixes)
 
 
 async def _admit(question: serving.Question, auth: Delegation) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -22,6 +22,8 @@ _TOKEN_REVIEWS = GroupVersionResource("authentication.k8s.io", "v1", "tokenrevie
 _ACCESS_REVIEWS = GroupVersionResource("authorization.k8s.io", "v1", "subjectaccessreviews")
 
 AUTHENTICATED = "system:authenticated"
+# Upstream's default of --authorization-always-allow-paths.
+ALWAYS_ALLOWED_PATHS = ("/healthz", "/readyz", "/livez")
 _ENTRIES_MAX = 1024
 
 # Of a SubjectAccessReview: its resourceAttributes or its nonResourceAttributes.
@@ -143,3 +145,11 @@ def bearer_token(authorization: str) -> str:
     """Of an Authorization header; empty where it holds none."""
     scheme, _, token = authorization.partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def always_allowed_by(paths: Collection[str]) -> Callable[[str], bool]:
+    """Whether these values of --authorization-always-allow-paths open a path to everybody,
+    unasked: it by itself, or with a `*` at the end all that begin so."""
+    exact = {path for path in paths if not path.endswith("*")}
+    prefixes = tuple(path[:-1] for path in paths if path.endswith("*"))
+    return lambda path: path in exact or path.startswith(prefixes)
