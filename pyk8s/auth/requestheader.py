@@ -9,10 +9,9 @@ verifier of `request/x509` around it.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from urllib.parse import unquote
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -21,6 +20,7 @@ from cryptography.x509.oid import NameOID
 from pyk8s.apimachinery import errors
 from pyk8s.auth.authenticator import Credentials
 from pyk8s.auth.user import UserInfo
+from pyk8s.componenthelpers import requestheaders
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -30,14 +30,9 @@ class BundleError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Names:
-    """kube-apiserver's --requestheader-* flags. Of headers with several names the first that is
-    there counts for the user and the uid, all for groups. No `allowed` names allow every one."""
+class Names(requestheaders.Names):
+    """kube-apiserver's --requestheader-* flags. No `allowed` names allow every one."""
 
-    username: tuple[str, ...] = ()
-    uid: tuple[str, ...] = ()
-    group: tuple[str, ...] = ()
-    extra_prefix: tuple[str, ...] = ()
     allowed: tuple[str, ...] = ()
 
 
@@ -46,11 +41,8 @@ class RequestHeader:
 
     def __init__(self, authorities: frozenset[bytes], names: Names) -> None:
         self._authorities = authorities
+        self._names = names
         self._allowed = frozenset(names.allowed)
-        self._username = _lowered(names.username)
-        self._uid = _lowered(names.uid)
-        self._group = _lowered(names.group)
-        self._extra = _lowered(names.extra_prefix)
 
     async def authenticate(self, credentials: Credentials) -> UserInfo | None:
         if credentials.client_authority not in self._authorities:
@@ -63,41 +55,13 @@ class RequestHeader:
         return self._user(credentials.headers)
 
     def _user(self, headers: Headers) -> UserInfo | None:
-        name = _first(headers, self._username)
-        if not name:
+        told = [
+            (name.decode("latin-1"), value.decode("utf-8", "replace")) for name, value in headers
+        ]
+        found = requestheaders.identity(told, self._names)
+        if found is None:
             return None
-        return UserInfo(
-            name,
-            uid=_first(headers, self._uid),
-            groups=tuple(
-                value.decode("utf-8", "replace")
-                for wanted in self._group
-                for header, value in headers
-                if header == wanted
-            ),
-            extra=self._extra_of(headers),
-        )
-
-    def _extra_of(self, headers: Headers) -> dict[str, tuple[str, ...]]:
-        extra: dict[str, tuple[str, ...]] = {}
-        for prefix in self._extra:
-            for header, value in headers:
-                if header.startswith(prefix):
-                    key = unquote(header[len(prefix) :].decode("latin-1").lower())
-                    extra[key] = (*extra.get(key, ()), value.decode("utf-8", "replace"))
-        return extra
-
-
-def _lowered(names: Iterable[str]) -> tuple[bytes, ...]:
-    return tuple(name.lower().encode() for name in names)
-
-
-def _first(headers: Headers, names: Iterable[bytes]) -> str:
-    for wanted in names:
-        for header, value in headers:
-            if header == wanted and value:
-                return value.decode("utf-8", "replace")
-    return ""
+        return UserInfo(found.name, uid=found.uid, groups=found.groups, extra=found.extra)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,13 @@ ConfigMap kube-system/extension-apiserver-authentication. Mirrors apiserver's
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
-from urllib.parse import unquote
 
 from pyk8s.apimachinery import codec
 from pyk8s.apimachinery.gvk import Object
+from pyk8s.componenthelpers import requestheaders
 from pyk8s.serving.delegation import AUTHENTICATED, User, names
 
 NAMESPACE = "kube-system"
@@ -32,9 +32,7 @@ Certificate = Mapping[str, Any]
 class Headers(Protocol):
     """Names in any case; several values of one."""
 
-    def getall(self, name: str, default: list[str]) -> list[str]: ...
-
-    def keys(self) -> Iterable[str]: ...
+    def items(self) -> Iterable[tuple[str, str]]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +47,15 @@ class Config:
     uid_headers: tuple[str, ...] = ("X-Remote-Uid",)
     group_headers: tuple[str, ...] = ("X-Remote-Group",)
     extra_prefixes: tuple[str, ...] = ("X-Remote-Extra-",)
+
+    @property
+    def names(self) -> requestheaders.Names:
+        return requestheaders.Names(
+            username=self.username_headers,
+            uid=self.uid_headers,
+            group=self.group_headers,
+            extra_prefix=self.extra_prefixes,
+        )
 
 
 def of_config_map(config_map: Object) -> Config:
@@ -119,22 +126,8 @@ def user_of(headers: Headers, certificate: Certificate, config: Config) -> User 
         common = names(certificate.get("subject"), "commonName")
         if not common or common[-1] not in config.allowed_names:
             return None
-    name = _first(headers, config.username_headers)
-    if not name:
+    found = requestheaders.identity([*headers.items()], config.names)
+    if found is None:
         return None
-    groups = [value for key in config.group_headers for value in headers.getall(key, [])]
-    if AUTHENTICATED not in groups:
-        groups.append(AUTHENTICATED)
-    extra = tuple(sorted(_extra(headers, config.extra_prefixes)))
-    return User(name, tuple(groups), _first(headers, config.uid_headers), extra)
-
-
-def _first(headers: Headers, wanted: Sequence[str]) -> str:
-    return next((value for key in wanted for value in headers.getall(key, []) if value), "")
-
-
-def _extra(headers: Headers, prefixes: Sequence[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
-    for name in dict.fromkeys(key.lower() for key in headers.keys()):  # noqa: SIM118
-        for prefix in prefixes:
-            if name.startswith(prefix.lower()):
-                yield unquote(name[len(prefix) :]), tuple(headers.getall(name, []))
+    known = (AUTHENTICATED,) if AUTHENTICATED not in found.groups else ()
+    return User(found.name, found.groups + known, found.uid, tuple(sorted(found.extra.items())))
