@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from cluster import ControlPlane
+from cluster import ControlPlane, running
 from hypothesis import settings
 
 from pyk8s.client.informer import MUTATION_DETECTOR
@@ -31,14 +31,14 @@ os.environ[MUTATION_DETECTOR] = "true"
 def control_plane() -> Iterator[ControlPlane]:
     """`pyk8s up --ephemeral`, for all tests that need a server and leave it running. Nothing
     but the tests writes to it."""
-    yield from _running("--components=apiserver")
+    yield from running("--components=apiserver")
 
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[ControlPlane]:
     """`pyk8s up --ephemeral` with everything that lives on an API server, and two nodes, for what
     is about more than one. None of its components has fallen by the end."""
-    for plane in _running("--nodes=2"):
+    for plane in running("--nodes=2"):
         yield plane
         logs = {
             path.name: path.read_text()
@@ -49,13 +49,6 @@ def cluster() -> Iterator[ControlPlane]:
         assert {"controller-manager.log", "scheduler.log", "node.log"} <= logs.keys()
         for name, log in logs.items():
             assert "Traceback" not in log, name
-
-
-def _running(*flags: str) -> Iterator[ControlPlane]:
-    plane = ControlPlane("--ephemeral", "--secure-port=0", *flags)
-    yield plane
-    status, _ = plane.stop()
-    assert status == 0
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -259,6 +259,14 @@ class Result:
         return [line.split() for line in self.lines]
 
 
+def running(*flags: str) -> Iterator[ControlPlane]:
+    """For fixtures to yield from: one that keeps nothing, on a free port, and ends well."""
+    plane = ControlPlane("--ephemeral", "--secure-port=0", *flags)
+    yield plane
+    status, _ = plane.stop()
+    assert status == 0
+
+
 class Kubectl:
     """kubectl in one namespace, with nothing of the user's own settings."""
 
@@ -269,6 +277,14 @@ class Kubectl:
 
     def in_namespace(self, namespace: str) -> Kubectl:
         return Kubectl(self._kubeconfig, self._home, namespace)
+
+    @contextlib.contextmanager
+    def in_own_namespace(self, test: str) -> Iterator[Kubectl]:
+        """One that is called as the test, for the block."""
+        made = self.in_namespace(test.replace("_", "-"))
+        made("create", "namespace", made.namespace)
+        yield made
+        made("delete", "namespace", made.namespace, "--wait=false")
 
     def __call__(
         self,

@@ -7,8 +7,8 @@ import itertools
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from cluster import ControlPlane
-from world import World
+from cluster import ControlPlane, running
+from world import World, bare_world
 
 from pyk8s.client import kubeconfig, resources, rest
 from pyk8s.client.client import Client
@@ -58,21 +58,12 @@ async def world(client: Client) -> World:
 
 @pytest.fixture(scope="session")
 def quiet_plane() -> Iterator[ControlPlane]:
-    """An API server and nothing else, so that the one controller a test runs is alone with the
-    nodes of that test."""
-    plane = ControlPlane("--ephemeral", "--secure-port=0", "--components=apiserver")
-    yield plane
-    status, _ = plane.stop()
-    assert status == 0
+    """An API server and nothing else."""
+    yield from running("--components=apiserver")
 
 
 @pytest.fixture
 async def quiet(quiet_plane: ControlPlane) -> AsyncIterator[World]:
-    """A namespace of its own in it; the nodes that the test made are gone afterwards."""
-    connection = rest.RESTClient(kubeconfig.load(str(quiet_plane.kubeconfig)), qps=0)
-    world = World(Client(connection), f"quiet-{next(_namespaces)}")
-    await world.client.create(resources.NAMESPACES, {"metadata": {"name": world.namespace}})
-    await world.create(resources.SERVICE_ACCOUNTS, {"metadata": {"name": "default"}})
-    yield world
-    await world.client.delete_collection(resources.NODES, "")
-    await connection.close()
+    """A world in which the one controller a test runs is alone with the nodes of that test."""
+    async with bare_world(quiet_plane, f"quiet-{next(_namespaces)}") as world:
+        yield world

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import objects
 import pytest
-from cluster import SECONDS_MAX, ControlPlane, eventually
+from cluster import SECONDS_MAX, ControlPlane, eventually, running
 from test_deployment import image, rolling, sizes, until_complete, until_seen
 from world import World
 
@@ -99,9 +99,7 @@ async def _kill_now_and_then(
 @pytest.fixture
 def plane() -> Iterator[ControlPlane]:
     """One whose controller manager may be killed, with room for all pods of the test."""
-    plane = ControlPlane("--ephemeral", "--secure-port=0", "--nodes=3")
-    yield plane
-    assert plane.stop()[0] == 0
+    yield from running("--nodes=3")
 
 
 @pytest.fixture

@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import AsyncIterator
 from typing import Any
 
-from cluster import eventually
+from cluster import ControlPlane, eventually
 
 from pyk8s.apimachinery import errors, meta
 from pyk8s.apimachinery.gvk import GroupVersionResource
+from pyk8s.client import kubeconfig, resources, rest
 from pyk8s.client.client import Client, DeleteOptions, ListOptions, Patch
 
 Object = dict[str, Any]
@@ -71,3 +74,16 @@ class World:
 def _reference(owner: Object) -> Object:
     keys = {key: owner[key] for key in ("apiVersion", "kind")}
     return {**keys, "name": meta.name(owner), "uid": meta.uid(owner)}
+
+
+@contextlib.asynccontextmanager
+async def bare_world(plane: ControlPlane, namespace: str) -> AsyncIterator[World]:
+    """A namespace of its own where nothing runs but an API server; the nodes that a test made are
+    gone afterwards."""
+    connection = rest.RESTClient(kubeconfig.load(str(plane.kubeconfig)), qps=0)
+    world = World(Client(connection), namespace)
+    await world.client.create(resources.NAMESPACES, {"metadata": {"name": namespace}})
+    await world.create(resources.SERVICE_ACCOUNTS, {"metadata": {"name": "default"}})
+    yield world
+    await world.client.delete_collection(resources.NODES, "")
+    await connection.close()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cluster import ControlPlane, Kubectl, wait_until
+from cluster import ControlPlane, Kubectl, running, wait_until
 from objects import deployment, pod
 
 Object = dict[str, Any]
@@ -19,10 +19,7 @@ _REFUSED = "Cannot evict pod as it would violate the pod's disruption budget."
 @pytest.fixture(scope="module")
 def plane() -> Iterator[ControlPlane]:
     """A cluster of three nodes that the tests may take pods off."""
-    made = ControlPlane("--ephemeral", "--secure-port=0", "--nodes=3")
-    yield made
-    status, _ = made.stop()
-    assert status == 0
+    yield from running("--nodes=3")
 
 
 @pytest.fixture
@@ -30,11 +27,8 @@ def kubectl(
     plane: ControlPlane, tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[Kubectl]:
     """In a namespace of its own; afterwards the nodes are as they were."""
-    name = request.node.originalname.replace("_", "-")
-    made = Kubectl(plane.kubeconfig, tmp_path, name)
-    made("create", "namespace", name)
-    yield made
-    made("delete", "namespace", name, "--wait=false")
+    with Kubectl(plane.kubeconfig, tmp_path).in_own_namespace(request.node.originalname) as made:
+        yield made
     made("uncordon", *nodes(made))
     for node in nodes(made):
         if made("get", "node", node, "-o", "json").json()["spec"].get("taints"):

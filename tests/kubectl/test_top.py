@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cluster import ControlPlane, Kubectl, wait_until
+from cluster import ControlPlane, Kubectl, running, wait_until
 from objects import deployment
 
 Object = dict[str, Any]
@@ -39,7 +39,7 @@ _CONTROLLERS = (
 
 
 @contextlib.contextmanager
-def _running(plane: ControlPlane, *command: str) -> Iterator[None]:
+def _beside(plane: ControlPlane, *command: str) -> Iterator[None]:
     config = f"--kubeconfig={plane.kubeconfig}"
     process = subprocess.Popen([sys.executable, "-m", "pyk8s", *command, config])
     try:
@@ -52,13 +52,9 @@ def _running(plane: ControlPlane, *command: str) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def plane() -> Iterator[ControlPlane]:
-    made = ControlPlane(
-        "--ephemeral", "--secure-port=0", "--nodes=2", "--components=scheduler,node"
-    )
-    with _running(made, *_METRICS_SERVER), _running(made, *_CONTROLLERS):
-        yield made
-    status, _ = made.stop()
-    assert status == 0
+    for made in running("--nodes=2", "--components=scheduler,node"):
+        with _beside(made, *_METRICS_SERVER), _beside(made, *_CONTROLLERS):
+            yield made
 
 
 @pytest.fixture
@@ -66,12 +62,9 @@ def kubectl(
     plane: ControlPlane, tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[Kubectl]:
     """In a namespace of its own, once metrics are served."""
-    name = request.node.originalname.replace("_", "-")
-    made = Kubectl(plane.kubeconfig, tmp_path, name)
-    made("create", "namespace", name)
-    wait_until(lambda: _available(made), "the metrics API is available")
-    yield made
-    made("delete", "namespace", name, "--wait=false")
+    with Kubectl(plane.kubeconfig, tmp_path).in_own_namespace(request.node.originalname) as made:
+        wait_until(lambda: _available(made), "the metrics API is available")
+        yield made
 
 
 def _available(kubectl: Kubectl) -> bool:

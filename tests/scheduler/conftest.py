@@ -9,36 +9,29 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from cluster import ControlPlane, Kubectl
+from cluster import ControlPlane, Kubectl, running
 from schedulers import Schedulers
-from world import World
+from world import World, bare_world
 
-from pyk8s.client import kubeconfig, resources, rest
-from pyk8s.client.client import Client, DeleteOptions
+from pyk8s.client import resources
+from pyk8s.client.client import DeleteOptions
 
 _namespaces = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
 def bare_plane() -> Iterator[ControlPlane]:
-    plane = ControlPlane("--ephemeral", "--secure-port=0", "--components=apiserver")
-    yield plane
-    status, _ = plane.stop()
-    assert status == 0
+    """Not that of the controllers' tests, which leave pods that wait for a node."""
+    yield from running("--components=apiserver")
 
 
 @pytest.fixture
 async def bare(bare_plane: ControlPlane) -> AsyncIterator[World]:
-    """A namespace of its own in it; its nodes and pods are gone afterwards."""
-    connection = rest.RESTClient(kubeconfig.load(str(bare_plane.kubeconfig)), qps=0)
-    world = World(Client(connection), f"bare-{next(_namespaces)}")
-    await world.client.create(resources.NAMESPACES, {"metadata": {"name": world.namespace}})
-    await world.create(resources.SERVICE_ACCOUNTS, {"metadata": {"name": "default"}})
-    yield world
-    await world.client.delete_collection(resources.NODES, "")
-    at_once = DeleteOptions(grace_period_seconds=0)
-    await world.client.delete_collection(resources.PODS, world.namespace, at_once)
-    await connection.close()
+    """A world of the test's own; its nodes and pods are gone afterwards."""
+    async with bare_world(bare_plane, f"bare-{next(_namespaces)}") as world:
+        yield world
+        at_once = DeleteOptions(grace_period_seconds=0)
+        await world.client.delete_collection(resources.PODS, world.namespace, at_once)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cluster import ControlPlane, Http, wait_until
+from cluster import ControlPlane, Http, running, wait_until
 from test_extender import Service
 
 Object = dict[str, Any]
@@ -64,11 +64,7 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """Three nodes, and a scheduler by the first configuration of the docs."""
     file = tmp_path_factory.mktemp("config") / "scheduler.yaml"
     file.write_text(examples("yaml")[0])
-    started = ControlPlane(
-        "--ephemeral", "--secure-port=0", "--nodes=3", f"--scheduler-config={file}"
-    )
-    yield started
-    assert started.stop()[0] == 0
+    yield from running("--nodes=3", f"--scheduler-config={file}")
 
 
 @pytest.fixture(scope="module")
