@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`pyk8s up`: a control plane from nothing, in about a second.
+"""`pyk8s up`: a control plane from nothing, in a second or two.
 
     data directory, sockets -> etcd ---------------------.
                             -> certificates -> apiserver -> /readyz -> `export KUBECONFIG=...`
